@@ -1,0 +1,73 @@
+"""The cells that code above sees: rows of a cell store, and the minibatch that every loss receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+TARGET_SUM = 10_000.0
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellBatch:
+    """The rows of one optimisation step, dense, on the training device."""
+
+    x: Tensor  # (n_cells, n_genes) float32: log1p of counts scaled to 10,000 a cell
+    counts: Tensor  # (n_cells, n_genes) float32: raw counts, whole numbers
+    library_size: Tensor  # (n_cells,) float32: sum of the cell's counts over these genes
+    row_ids: Tensor  # (n_cells,) int64: rows of the cell store
+    label: Tensor | None  # (n_cells,) int64, -1 unlabelled; None when the pretext task may not look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Some rows of a cell store, in order: counts stay memory-mapped until a minibatch asks for them."""
+
+    counts: csr_matrix  # (n_rows_of_the_store, n_genes): raw counts
+    row_ids: np.ndarray  # (n_cells,) int64: which rows of `counts` these cells are
+    genes: tuple[str, ...]  # (n_genes,)
+    label: (
+        np.ndarray | None
+    )  # (n_cells,) int64 codes into label_names, -1 unlabelled; None if hidden
+    label_names: tuple[str, ...]  # the fixed label set of the data set
+    donor: np.ndarray  # (n_cells,) str; "" where the data set names no donors
+    batch: np.ndarray  # (n_cells,) str; "" where it names no experimental batches
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    @property
+    def n_genes(self) -> int:
+        return len(self.genes)
+
+    def without_labels(self) -> Cells:
+        """Return the same cells with the labels taken away, for pretext tasks that must not see them."""
+        return replace(self, label=None)
+
+    def dense_counts(self, index: np.ndarray | None = None) -> np.ndarray:
+        """Return raw counts (n_cells, n_genes) float32 of all cells or of those at `index`."""
+        rows = self.row_ids if index is None else self.row_ids[index]
+        return np.asarray(self.counts[rows].toarray(), dtype=np.float32)
+
+    def minibatch(self, index: np.ndarray, *, device: str = "cpu") -> CellBatch:
+        """Return the cells at positions `index` (n,) of these cells as one dense minibatch."""
+        counts = torch.from_numpy(self.dense_counts(index)).to(device)
+        library_size = counts.sum(dim=1)
+        return CellBatch(
+            x=normalise(counts, library_size),
+            counts=counts,
+            library_size=library_size,
+            row_ids=torch.from_numpy(self.row_ids[index]).to(device),
+            label=None if self.label is None else torch.from_numpy(self.label[index]).to(device),
+        )
+
+
+def normalise(counts: Tensor, library_size: Tensor) -> Tensor:
+    """Return log1p of counts (n_cells, n_genes) scaled to 10,000 a cell; a cell without counts stays 0."""
+    scale = TARGET_SUM / library_size.clamp(min=1.0)
+    return torch.log1p(counts * scale.unsqueeze(1))

@@ -1,0 +1,54 @@
+"""The contract of an encoder: expression in, embedding out, and always in eval mode when it is used."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslbench.data.cells import Cells
+from sslbench.registry import ENCODERS, defining_module
+
+EMBED_ROWS = 1024
+
+
+class Encoder(nn.Module, ABC):
+    """A network (n_cells, n_genes) → (n_cells, embedding_dim); subclasses take `(options, n_genes=…)`."""
+
+    n_genes: int
+    embedding_dim: int
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Return z (n_cells, embedding_dim) of normalised expression x (n_cells, n_genes)."""
+
+
+def build_encoder(name: str, options: dict[str, Any], *, n_genes: int) -> Encoder:
+    """Build the registered encoder `name`; weights are drawn from torch's global stream."""
+    encoder_class = ENCODERS.load(name)
+    checked = defining_module(encoder_class).Options.model_validate(options)
+    encoder: Encoder = encoder_class(checked, n_genes=n_genes)
+    return encoder
+
+
+def embed_expression(encoder: nn.Module, x: Tensor) -> Tensor:
+    """Return the output of a network for x in eval mode and without gradients; the mode is put back."""
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        with torch.inference_mode():
+            return encoder(x)
+    finally:
+        encoder.train(was_training)
+
+
+def embed_cells(encoder: Encoder, cells: Cells, *, device: str = "cpu") -> np.ndarray:
+    """Return z (n_cells, embedding_dim) float32 of all cells, in their order, in eval mode."""
+    parts = []
+    for start in range(0, len(cells), EMBED_ROWS):
+        index = np.arange(start, min(start + EMBED_ROWS, len(cells)))
+        parts.append(embed_expression(encoder, cells.minibatch(index, device=device).x).cpu())
+    return torch.cat(parts).numpy()

@@ -1,0 +1,196 @@
+"""The records of a sweep on disk: the truth from which Optuna, MLflow and the leaderboard are rebuilt at will.
+
+    <folder>/sweep.json                          the resolved question
+    <folder>/trials/<uid>/job.json               written before anyone runs the trial
+    <folder>/trials/<uid>/attempt-<n>/curve.jsonl    one line per report, as it happens
+    <folder>/trials/<uid>/attempt-<n>/result.json    written last: the trial has ended
+    <folder>/trials/<uid>/attempt-<n>/…          what the record's `files` names (checkpoint, predictions)
+
+Only the highest attempt counts, so a late writer of an earlier one changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sslbench.config import TrialConfig, fingerprint
+from sslbench.errors import SetupError
+from sslbench.results import RECORD_SCHEMA, CurvePoint, Stage, TrialRecord
+
+JOB, CURVE, RESULT = "job.json", "curve.jsonl", "result.json"
+
+
+class Job(BaseModel):
+    """One trial to run: what, for which arm, in which stage, on which data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    arm: str
+    stage: Stage
+    params: dict[str, Any]
+    config: TrialConfig
+    data_fingerprint: str
+
+    @property
+    def uid(self) -> str:
+        """16 hex digits: the same arm, stage, configuration and data are the same trial."""
+        return fingerprint(
+            [self.arm, self.stage, self.config.model_dump(mode="json"), self.data_fingerprint]
+        )
+
+
+class Attempt:
+    """The folder of one try at one trial; its writer owns it alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.number = int(folder.name.removeprefix("attempt-"))
+
+    def append(self, point: CurvePoint) -> None:
+        """Add one report to the curve; a line torn by a crash is ignored by readers."""
+        with (self.folder / CURVE).open("a", encoding="utf-8") as file:
+            file.write(point.model_dump_json() + "\n")
+
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return the reports so far, in order."""
+        file = self.folder / CURVE
+        if not file.exists():
+            return ()
+        return tuple(_whole_points(file.read_text(encoding="utf-8").splitlines()))
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of every file of this attempt but the curve and the record."""
+        files = [f for f in sorted(self.folder.rglob("*")) if f.is_file()]
+        kept = [f for f in files if f.name != RESULT and f.name != CURVE]
+        return {f.relative_to(self.folder).as_posix(): sha256(f) for f in kept}
+
+    def finish(self, record: TrialRecord) -> None:
+        """Write the record, last and atomically: from here on the trial has ended."""
+        write_atomically(self.folder / RESULT, record.model_dump_json(indent=1))
+
+    def record(self) -> TrialRecord | None:
+        """Return the record if it is whole and its files are what it says; otherwise None."""
+        file = self.folder / RESULT
+        if not file.exists():
+            return None
+        text = file.read_text(encoding="utf-8", errors="replace")
+        try:
+            record = TrialRecord.model_validate_json(text)
+        except ValidationError:
+            _refuse_newer(text, file)
+            return None
+        intact = all(self._is_intact(name, digest) for name, digest in record.files.items())
+        return record if intact else None
+
+    def _is_intact(self, name: str, digest: str) -> bool:
+        file = self.folder / name
+        return file.is_file() and sha256(file) == digest
+
+
+class Ledger:
+    """All trials of one sweep on one data set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.trials = folder / "trials"
+
+    def plan(self, job: Job) -> None:
+        """Write down that this trial will run, before anything else hears of it."""
+        folder = self.trials / job.uid
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / JOB).exists():
+            write_atomically(folder / JOB, job.model_dump_json(indent=1))
+
+    def jobs(self) -> dict[str, Job]:
+        """Return every planned trial by uid, oldest first."""
+        files = [f for f in self.trials.glob(f"*/{JOB}")]
+        files.sort(key=lambda f: (f.stat().st_mtime_ns, f.parent.name))
+        return {
+            f.parent.name: Job.model_validate_json(f.read_text(encoding="utf-8")) for f in files
+        }
+
+    def new_attempt(self, uid: str) -> Attempt:
+        """Create the next attempt's folder; two writers never get the same one."""
+        number = max((a.number for a in self.attempts(uid)), default=0)
+        while True:
+            number += 1
+            folder = self.trials / uid / f"attempt-{number}"
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return Attempt(folder)
+
+    def attempts(self, uid: str) -> list[Attempt]:
+        """Return the tries at a trial, earliest first."""
+        folders = (self.trials / uid).glob("attempt-*")
+        return sorted((Attempt(f) for f in folders if f.is_dir()), key=lambda a: a.number)
+
+    def attempt(self, uid: str) -> Attempt | None:
+        """Return the attempt that counts: the latest."""
+        return next(reversed(self.attempts(uid)), None)
+
+    def record(self, uid: str) -> TrialRecord | None:
+        """Return the record of a trial that has ended, or None."""
+        attempt = self.attempt(uid)
+        return attempt.record() if attempt else None
+
+    def records(self) -> dict[str, TrialRecord]:
+        """Return the records of all trials that have ended, by uid, in the order they ended."""
+        found = [(uid, self.record(uid)) for uid in self.jobs()]
+        ended = [(uid, record) for uid, record in found if record is not None]
+        return dict(sorted(ended, key=lambda item: (item[1].ended_unix_ms, item[0])))
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Replace a file in one step that survives a crash: it holds the old text or the whole new one."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(temporary, file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new file in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _whole_points(lines: list[str]) -> Iterator[CurvePoint]:
+    for line in lines:
+        try:
+            yield CurvePoint.model_validate_json(line)
+        except ValidationError:
+            return
+
+
+def _refuse_newer(text: str, file: Path) -> None:
+    try:
+        version = json.loads(text).get("schema_version", 0)
+    except (ValueError, AttributeError):
+        return
+    if isinstance(version, int) and version > RECORD_SCHEMA:
+        raise SetupError(
+            f"this record was written by a newer sslbench (schema {version}, here {RECORD_SCHEMA})",
+            code="S010",
+            where=str(file),
+            fix="upgrade sslbench",
+        )

@@ -1,0 +1,63 @@
+"""The contract of a pretext task: how an encoder gets its weights, baselines included."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.data.cells import CellBatch, Cells
+from sslbench.encoders.base import Encoder
+from sslbench.registry import PRETEXTS, defining_module
+from sslbench.results import Regime
+
+
+class Loss(NamedTuple):
+    """The value that is minimised, and what else is worth a curve (detached scalars by name)."""
+
+    value: Tensor  # ()
+    logs: dict[str, Tensor]
+
+
+class Pretext(nn.Module, ABC):
+    """Owns the encoder and every part that is thrown away after training (decoder, projector, head).
+
+    Subclasses take `(options, encoder=…, genes=…, label_names=…)`, call `super().__init__(encoder)` and
+    build their parts there; whatever must be fitted is fitted in `prepare`, on training cells.
+    """
+
+    regime: ClassVar[Regime]
+    sees_labels: ClassVar[bool] = False  # False: neither `prepare` nor a minibatch carries labels
+    gradient_free: ClassVar[bool] = False  # True: `prepare` is all there is
+    classifier: nn.Module | None = None  # maps z to logits over label_names, where the task has one
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def prepare(self, train: Cells) -> None:
+        """Fit on training cells what the task needs; by default nothing."""
+
+    @abstractmethod
+    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
+        """Return the loss of one minibatch; every random draw comes from `generator`."""
+
+    def after_step(self) -> None:
+        """Update what follows the weights without gradients (moving-average targets)."""
+
+
+def build_pretext(
+    name: str,
+    options: dict[str, Any],
+    *,
+    encoder: Encoder,
+    genes: tuple[str, ...],
+    label_names: tuple[str, ...],
+) -> Pretext:
+    """Build the registered pretext task `name`; weights are drawn from torch's global stream."""
+    pretext_class = PRETEXTS.load(name)
+    checked = defining_module(pretext_class).Options.model_validate(options)
+    pretext: Pretext = pretext_class(checked, encoder=encoder, genes=genes, label_names=label_names)
+    return pretext

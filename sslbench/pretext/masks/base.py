@@ -1,0 +1,39 @@
+"""The contract of a mask: which genes the encoder does not see, and which the loss looks at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from sslbench.config import ComponentOptions
+
+
+class Mask(NamedTuple):
+    """`hidden` and `scored`, both (n_cells, n_genes).
+
+    `hidden` is boolean; `scored` is boolean too, or weights with the same expectation.
+    """
+
+    hidden: Tensor
+    scored: Tensor
+
+
+class MaskFunction(Protocol):
+    """A registered mask: a function of expression, its own options and the programmes it may use.
+
+    `programmes` is a boolean matrix (n_programmes, n_genes), or None for masks whose module says
+    `NEEDS_PROGRAMMES = None`; `tf_genes` gives, for TF programmes, the column of each programme's own
+    transcription factor, (n_programmes,) int64.
+    """
+
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        options: ComponentOptions,
+        programmes: Tensor | None,
+        tf_genes: Tensor | None,
+        generator: torch.Generator,
+    ) -> Mask: ...

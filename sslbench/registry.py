@@ -1,0 +1,108 @@
+"""From a name in a YAML file to the code behind it: a folder of modules is a registry, a file's name is its word.
+
+Names, one-line summaries and options are read without importing the module, so that a misspelt sweep fails
+in a fraction of a second and not after torch has loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sslbench.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from sslbench.config import ComponentOptions
+
+T = TypeVar("T")
+
+_LIGHT_ROOTS = ("__future__", "typing", "pydantic", "sslbench.config", "sslbench.registry")
+
+
+class Registry:
+    """The things of one kind: every module of `package` but `base` and underscored ones registers exactly one."""
+
+    def __init__(self, noun: str, package: str) -> None:
+        self.noun, self.package = noun, package
+        self._found: dict[str, Any] = {}
+
+    def register(self, thing: T) -> T:
+        """Register the decorated class or function under the name of the file that defines it."""
+        self._found[thing.__module__.rsplit(".", 1)[-1]] = thing  # type: ignore[attr-defined]
+        return thing
+
+    def names(self) -> list[str]:
+        """Return every known name, sorted."""
+        files = self._folder().glob("*.py")
+        return sorted(f.stem for f in files if f.stem != "base" and not f.stem.startswith("_"))
+
+    def check(self, name: str) -> str:
+        """Return `name` if it is known; otherwise raise ConfigError naming the nearest."""
+        if name not in self.names():
+            raise ConfigError(
+                f"unknown {self.noun} {name!r}", code="C010", fix=nearest(name, self.names())
+            )
+        return name
+
+    def load(self, name: str) -> Any:
+        """Import the module called `name` and return what it registers."""
+        importlib.import_module(f"{self.package}.{self.check(name)}")
+        return self._found[name]
+
+    def summary(self, name: str) -> str:
+        """Return the first line of the module's docstring."""
+        return (ast.get_docstring(_parsed(self._file(name))) or "").partition("\n")[0]
+
+    def options(self, name: str) -> type[ComponentOptions]:
+        """Return the model of the options of `name`, built without importing its heavy module."""
+        return _light_options(self._file(name))
+
+    def _folder(self) -> Path:
+        spec = find_spec(self.package)
+        assert spec is not None and spec.submodule_search_locations
+        return Path(next(iter(spec.submodule_search_locations)))
+
+    def _file(self, name: str) -> Path:
+        return self._folder() / f"{self.check(name)}.py"
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+
+
+@cache
+def _light_options(file: Path) -> type[ComponentOptions]:
+    """Execute only the light imports and the `Options` class of a module of this package."""
+    wanted = [node for node in _parsed(file).body if _is_light_import(node) or _is_options(node)]
+    assert any(map(_is_options, wanted)), f"{file} defines no class Options"
+    scope: dict[str, Any] = {"__name__": f"{file.stem}_options"}
+    exec(compile(ast.Module(wanted, type_ignores=[]), str(file), "exec"), scope)
+    options: type[ComponentOptions] = scope["Options"]
+    options.model_rebuild(_types_namespace=scope)
+    return options
+
+
+def _is_light_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module in _LIGHT_ROOTS
+
+
+def _is_options(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ClassDef) and node.name == "Options"
+
+
+def defining_module(thing: Callable[..., Any] | type) -> Any:
+    """Return the module in which a registered thing is defined, where its `Options` live too."""
+    return importlib.import_module(thing.__module__)
+
+
+PRETEXTS = Registry("pretext task", "sslbench.pretext")
+MASKS = Registry("mask", "sslbench.pretext.masks")
+HEADS = Registry("reconstruction head", "sslbench.pretext.heads")
+ENCODERS = Registry("encoder", "sslbench.encoders")
+EVALUATIONS = Registry("evaluation task", "sslbench.evaluation")
