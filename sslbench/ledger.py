@@ -109,7 +109,7 @@ class Ledger:
 
     def jobs(self) -> dict[str, Job]:
         """Return every planned trial by uid, oldest first."""
-        files = [f for f in self.trials.glob(f"*/{JOB}")]
+        files = list(self.trials.glob(f"*/{JOB}"))
         files.sort(key=lambda f: (f.stat().st_mtime_ns, f.parent.name))
         return {
             f.parent.name: Job.model_validate_json(f.read_text(encoding="utf-8")) for f in files

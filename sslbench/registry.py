@@ -64,7 +64,8 @@ class Registry:
 
     def _folder(self) -> Path:
         spec = find_spec(self.package)
-        assert spec is not None and spec.submodule_search_locations
+        assert spec is not None
+        assert spec.submodule_search_locations
         return Path(next(iter(spec.submodule_search_locations)))
 
     def _file(self, name: str) -> Path:

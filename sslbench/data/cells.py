@@ -39,10 +39,12 @@ class Cells:
     batch: np.ndarray  # (n_cells,) str; "" where it names no experimental batches
 
     def __len__(self) -> int:
+        """Return the number of cells."""
         return len(self.row_ids)
 
     @property
     def n_genes(self) -> int:
+        """The number of genes."""
         return len(self.genes)
 
     def without_labels(self) -> Cells:

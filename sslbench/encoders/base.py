@@ -40,7 +40,8 @@ def embed_expression(encoder: nn.Module, x: Tensor) -> Tensor:
     encoder.eval()
     try:
         with torch.inference_mode():
-            return encoder(x)
+            z: Tensor = encoder(x)
+            return z
     finally:
         encoder.train(was_training)
 

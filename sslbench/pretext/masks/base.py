@@ -36,4 +36,6 @@ class MaskFunction(Protocol):
         programmes: Tensor | None,
         tf_genes: Tensor | None,
         generator: torch.Generator,
-    ) -> Mask: ...
+    ) -> Mask:
+        """Return what is hidden from the encoder and what the loss scores for x (n_cells, n_genes)."""
+        ...
