@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from sslbench.registry import ENCODERS, EVALUATIONS, PRETEXTS, Registry
 
@@ -19,6 +19,14 @@ class Frozen(BaseModel):
 
 class ComponentOptions(Frozen):
     """Base of every `Options`: its fields are the YAML keys, the logged parameters and the documentation."""
+
+
+class OptionsError(ValueError):
+    """Options of a registered thing that its own model refuses."""
+
+    def __init__(self, options: type[ComponentOptions], error: ValidationError) -> None:
+        self.options, self.error = options, error
+        super().__init__(str(error))
 
 
 class Component(BaseModel):
@@ -36,7 +44,11 @@ class Component(BaseModel):
         options = {key: value for key, value in dict(given).items() if key != "name"}
         if "name" not in given:
             raise ValueError(f"a {cls.registry.noun} needs a name; {{name: …}}")
-        checked = cls.registry.options(str(given["name"])).model_validate(options)
+        model = cls.registry.options(str(given["name"]))
+        try:
+            checked = model.model_validate(options)
+        except ValidationError as error:
+            raise OptionsError(model, error) from error
         return {"name": given["name"], **checked.model_dump(mode="json")}
 
     @property
