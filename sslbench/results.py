@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -107,3 +108,22 @@ class TrialRecord(BaseModel):
     def reports(self) -> tuple[CurvePoint, ...]:
         """Every report of the trial, however it ended."""
         return self.result.curve if self.result is not None else self.curve
+
+
+def chosen_trial(records: Iterable[TrialRecord], arm: str) -> TrialRecord | None:
+    """Return the search trial whose recipe `arm` is confirmed with: the best objective among the finished.
+
+    The objective is a validation score and is maximised; of equal ones the earliest ended counts. Stopped and
+    failed trials are never chosen; None if no trial of the arm has finished. The order of `records` is irrelevant.
+    """
+    best: tuple[float, int, str] | None = None
+    chosen: TrialRecord | None = None
+    for record in records:
+        value = record.objective_value
+        searched = record.arm == arm and record.stage == "search" and record.outcome == "finished"
+        if not searched or value is None:
+            continue
+        key = (-value, record.ended_unix_ms, record.uid)
+        if best is None or key < best:
+            best, chosen = key, record
+    return chosen
