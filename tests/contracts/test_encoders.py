@@ -1,0 +1,78 @@
+"""Every encoder keeps the contract of encoders/base.py; a new file is covered the moment it exists."""
+
+import pytest
+import torch
+
+from sslbench.encoders.base import build_encoder, embed_expression
+from sslbench.registry import ENCODERS, defining_module
+from sslbench.seeding import global_stream
+
+N_GENES = 30
+# Small networks; and batch normalisation wherever it can be chosen, for it is the hard case.
+SMALL = {"width": 16, "depth": 2, "embedding_dim": 6, "norm": "batch"}
+
+
+def small_options(name):
+    known = ENCODERS.options(name).model_fields
+    return {key: value for key, value in SMALL.items() if key in known}
+
+
+def encoder_after_some_steps(name, **options):
+    """Batch statistics must differ from their initial values for the embedding test to bite."""
+    with global_stream(0, "init"):
+        encoder = build_encoder(name, small_options(name) | options, n_genes=N_GENES)
+        for _ in range(3):
+            encoder(torch.rand(20, N_GENES) * 4 + 1)
+    return encoder
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_options_are_documented_and_readable_without_torch(name):
+    light, imported = ENCODERS.options(name), defining_module(ENCODERS.load(name)).Options
+    assert light.model_json_schema() == imported.model_json_schema()
+    assert all(field.description for field in imported.model_fields.values())
+    assert ENCODERS.summary(name)
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_embedding_has_the_shape_that_the_encoder_announces(name):
+    encoder = build_encoder(name, {"embedding_dim": 6}, n_genes=N_GENES)
+    z = embed_expression(encoder, torch.rand(9, N_GENES))
+    assert (encoder.n_genes, encoder.embedding_dim) == (N_GENES, 6)
+    assert z.shape == (9, 6)
+    assert z.dtype == torch.float32
+    assert z.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_embedding_is_the_same_in_any_order_any_minibatch_or_alone(name):
+    encoder = encoder_after_some_steps(name)
+    x = torch.rand(24, N_GENES)
+    together = embed_expression(encoder, x)
+    alone = torch.cat([embed_expression(encoder, row.unsqueeze(0)) for row in x])
+    parts = torch.cat([embed_expression(encoder, part) for part in x.split(7)])
+    backwards = embed_expression(encoder, x.flip(0)).flip(0)
+    for other in (alone, parts, backwards):
+        torch.testing.assert_close(other, together, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_embedding_does_not_touch_the_encoder(name):
+    encoder = encoder_after_some_steps(name)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    embed_expression(encoder, torch.rand(8, N_GENES) * 10)
+    assert encoder.training
+    assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_the_same_init_stream_gives_bit_equal_weights(name):
+    first, second = (encoder_after_some_steps(name).state_dict() for _ in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_every_weight_gets_a_gradient(name):
+    encoder = encoder_after_some_steps(name)
+    encoder(torch.rand(8, N_GENES)).pow(3).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.parameters())
