@@ -31,11 +31,13 @@ class Pretext(nn.Module, ABC):
     regime: ClassVar[Regime]
     sees_labels: ClassVar[bool] = False  # False: neither `prepare` nor a minibatch carries labels
     gradient_free: ClassVar[bool] = False  # True: `prepare` is all there is
-    classifier: nn.Module | None = None  # maps z to logits over label_names, where the task has one
+    classifier: nn.Module | None  # maps z to logits over label_names, where the task has one
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
+        # Set here and not on the class: a class attribute would hide the module a subclass registers.
+        self.classifier = None
 
     def prepare(self, train: Cells) -> None:
         """Fit on training cells what the task needs; by default nothing."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from sslbench.config import ComponentOptions
+
+Needs = Literal["gene", "tf"] | None
 
 
 class Mask(NamedTuple):
@@ -23,9 +25,10 @@ class Mask(NamedTuple):
 class MaskFunction(Protocol):
     """A registered mask: a function of expression, its own options and the programmes it may use.
 
-    `programmes` is a boolean matrix (n_programmes, n_genes), or None for masks whose module says
-    `NEEDS_PROGRAMMES = None`; `tf_genes` gives, for TF programmes, the column of each programme's own
-    transcription factor, (n_programmes,) int64.
+    Its module says what it needs: `NEEDS: Needs = None` (nothing), `"gene"` (gene programmes) or `"tf"`
+    (the targets of transcription factors). `programmes` is a boolean matrix (n_programmes, n_genes), or
+    None where nothing is needed; `tf_genes` gives, for TF programmes only, the column of each
+    programme's own transcription factor, (n_programmes,) int64. Every draw comes from `generator`.
     """
 
     def __call__(

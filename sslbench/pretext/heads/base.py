@@ -1,0 +1,52 @@
+"""The contract of a reconstruction head: from the decoder's output to a loss over the scored genes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+from sslbench.data.cells import CellBatch
+from sslbench.registry import HEADS, defining_module
+
+
+class Head(nn.Module, ABC):
+    """Owns the output layer; subclasses take `(options, n_inputs=…, n_genes=…)`."""
+
+    @abstractmethod
+    def loss(self, decoded: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
+        """Return the mean loss () over the scored entries.
+
+        `decoded` is (n_cells, n_inputs), `scored` (n_cells, n_genes) boolean or weights; a minibatch
+        without a scored entry gives 0 with a gradient of 0.
+        """
+
+
+def build_head(name: str, *, n_inputs: int, n_genes: int) -> Head:
+    """Build the registered head `name`; weights are drawn from torch's global stream."""
+    head_class = HEADS.load(name)
+    options: Any = defining_module(head_class).Options()
+    head: Head = head_class(options, n_inputs=n_inputs, n_genes=n_genes)
+    return head
+
+
+def mean_over_scored(losses: Tensor, scored: Tensor) -> Tensor:
+    """Return the mean () of `losses` (n_cells, n_genes) weighted by `scored`, 0 if nothing is scored.
+
+    Dividing by the number of scored entries, and not of all genes, makes the value mean the same at
+    every mask rate.
+    """
+    weight = scored.to(losses.dtype)
+    total = weight.sum()
+    return (losses * weight).sum() / total.where(total > 0, 1.0)
+
+
+def log_mean(logits: Tensor, library_size: Tensor) -> Tensor:
+    """Return the log (n_cells, n_genes) of `library_size` (n_cells,) times a softmax over genes.
+
+    A cell's means add up to its library size, so depth is an offset and never something to learn; a
+    cell without counts is taken as one of a single count.
+    """
+    log_size: Tensor = library_size.clamp(min=1.0).log()
+    return logits.log_softmax(dim=1) + log_size.unsqueeze(1)

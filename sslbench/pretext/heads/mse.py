@@ -1,0 +1,27 @@
+"""Squared error of normalised expression, from a linear output."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sslbench.config import ComponentOptions
+from sslbench.data.cells import CellBatch
+from sslbench.pretext.heads.base import Head, mean_over_scored
+from sslbench.registry import HEADS
+
+
+class Options(ComponentOptions):
+    """Nothing to choose."""
+
+
+@HEADS.register
+class MeanSquaredError(Head):
+    """`(x - predicted)²`; the output is linear and unbounded, because x reaches log1p(10,000) = 9.2."""
+
+    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:  # noqa: ARG002
+        super().__init__()
+        self.output = nn.Linear(n_inputs, n_genes)
+
+    def loss(self, decoded: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
+        """Return the mean squared error () of x over the scored entries; ≥ 0, lower is better."""
+        return mean_over_scored((self.output(decoded) - minibatch.x).square(), scored)

@@ -1,0 +1,169 @@
+"""The one optimisation loop: AdamW over shuffled minibatches, reporting at fixed numbers of updates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslbench.config import TrainingOptions
+from sslbench.data.cells import CellBatch, Cells
+from sslbench.errors import DataError, DivergedError
+from sslbench.seeding import global_stream, numpy_generator, torch_generator
+
+SMALLEST_MINIBATCH = 2
+OnReport = Callable[[int, dict[str, float]], bool]
+
+
+class TrainingLoss(Protocol):
+    """A value () to minimise and detached scalars worth a curve."""
+
+    @property
+    def value(self) -> Tensor: ...  # noqa: D102
+    @property
+    def logs(self) -> Mapping[str, Tensor]: ...  # noqa: D102
+
+
+class Trainable(Protocol):
+    """What `fit` asks of the network it trains."""
+
+    @property
+    def sees_labels(self) -> bool: ...  # noqa: D102
+    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> TrainingLoss: ...  # noqa: D102
+    def after_step(self) -> None: ...  # noqa: D102
+    def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
+    def train(self, mode: bool = True) -> Any: ...  # noqa: D102
+
+
+def fit(
+    pretext: Trainable,
+    train: Cells,
+    options: TrainingOptions,
+    *,
+    seed: int,
+    device: str,
+    on_report: OnReport,
+) -> int:
+    """Train until `max_updates` or until a report says stop; return the number of updates done.
+
+    `pretext` is prepared and on `device`. Every `evaluate_every` updates, and at the end,
+    `on_report(updates, means)` gets the means since the last report: `train/pretext/loss`,
+    `train/pretext/gradient_norm` (before clipping) and the loss's own logs; it returns whether to go
+    on. Whatever it draws leaves the random streams of training as they were. Cells of a task that
+    does not see labels have none.
+
+    Raises
+    ------
+    DivergedError
+        When a loss or gradient is not finite: at that update on a CPU, and at the next report on a
+        GPU, where looking at every update would stall the device.
+    DataError
+        When there are fewer than two training cells.
+    """
+    if len(train) < SMALLEST_MINIBATCH:
+        raise DataError(
+            f"training needs at least {SMALLEST_MINIBATCH} cells, got {len(train)}", code="D302"
+        )
+    cells = train if pretext.sees_labels else train.without_labels()
+    masks = torch_generator(seed, "masks", device)
+    order = minibatch_order(
+        len(cells), options.minibatch_size, generator=numpy_generator(seed, "order")
+    )
+    optimiser = _optimiser(pretext, options)
+    means = _Means()
+    with global_stream(seed, "dropout"):
+        pretext.train()
+        for updates in range(1, options.max_updates + 1):
+            minibatch = cells.minibatch(next(order), device=device)
+            _update(pretext, minibatch, optimiser, masks, clip=options.gradient_clip, means=means)
+            due = updates % options.evaluate_every == 0 or updates == options.max_updates
+            if due or device == "cpu":
+                means.refuse_non_finite(updates)
+            if due and not _report(on_report, updates, means.flush()):
+                return updates
+            if due:
+                pretext.train()
+    return options.max_updates
+
+
+def minibatch_order(
+    n_cells: int, minibatch_size: int, *, generator: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield positions of cells, minibatch after minibatch, every epoch in a new random order.
+
+    The last minibatch of an epoch is smaller where the sizes do not divide, and left out if a single
+    cell remains: batch normalisation has no variance of one cell.
+    """
+    while True:
+        shuffled = generator.permutation(n_cells)
+        for start in range(0, n_cells, minibatch_size):
+            index = shuffled[start : start + minibatch_size]
+            if len(index) >= SMALLEST_MINIBATCH:
+                yield index
+
+
+def _optimiser(pretext: Trainable, options: TrainingOptions) -> torch.optim.Optimizer:
+    parameters = [p for p in pretext.parameters() if p.requires_grad]
+    return torch.optim.AdamW(
+        parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+    )
+
+
+def _update(
+    pretext: Trainable,
+    minibatch: CellBatch,
+    optimiser: torch.optim.Optimizer,
+    masks: torch.Generator,
+    *,
+    clip: float,
+    means: _Means,
+) -> None:
+    """Take one step down the gradient, clipped to norm `clip`, and add the loss to the means."""
+    loss = pretext.loss(minibatch, masks)
+    optimiser.zero_grad(set_to_none=True)
+    loss.value.backward()  # type: ignore[no-untyped-call]
+    parameters = optimiser.param_groups[0]["params"]
+    norm = nn.utils.clip_grad_norm_(parameters, clip)
+    optimiser.step()
+    pretext.after_step()
+    means.add({"loss": loss.value.detach(), "gradient_norm": norm, **loss.logs})
+
+
+def _report(on_report: OnReport, updates: int, means: dict[str, float]) -> bool:
+    """Call `on_report` on a copy of torch's global stream, so that its draws cannot shift dropout's."""
+    with torch.random.fork_rng():
+        return on_report(updates, means)
+
+
+class _Means:
+    """Sums of scalars since the last report, kept on their device."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._n_updates = 0
+
+    def add(self, scalars: Mapping[str, Tensor]) -> None:
+        """Add the scalars of one update."""
+        for name, scalar in scalars.items():
+            self._sums[name] = self._sums[name] + scalar if name in self._sums else scalar
+        self._n_updates += 1
+
+    def refuse_non_finite(self, updates: int) -> None:
+        """Raise DivergedError if a loss or gradient was NaN or infinite up to update `updates`."""
+        for name in ("loss", "gradient_norm"):
+            total = float(self._sums[name])
+            if not math.isfinite(total):
+                raise DivergedError(
+                    f"{name} must be finite, got {total} by update {updates}; "
+                    "lower training/learning_rate"
+                )
+
+    def flush(self) -> dict[str, float]:
+        """Return the means by metric key and start anew."""
+        means = {f"train/pretext/{k}": float(v) / self._n_updates for k, v in self._sums.items()}
+        self._sums, self._n_updates = {}, 0
+        return means
