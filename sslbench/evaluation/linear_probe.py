@@ -1,0 +1,76 @@
+"""Cell types by a linear probe: logistic regression from the frozen embedding, fitted on training cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+from sklearn.linear_model import LogisticRegression
+
+from sslbench.config import ComponentOptions
+from sslbench.evaluation._cell_types import (
+    CELL_TYPE_METRICS,
+    cell_type_evaluation,
+    finite,
+    labelled_reference,
+)
+from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask
+from sslbench.registry import EVALUATIONS
+from sslbench.results import Direction
+
+MAX_ITERATIONS = (
+    2000  # standardised z converges in tens; scikit-learn warns aloud where it does not
+)
+FLAT = (
+    1e-6  # a dimension that varies by less, relative to its mean, is float32 rounding, not signal
+)
+
+
+class Options(ComponentOptions):
+    """Multinomial; each label weighs the same in total, as in the supervised arm, because macro F1 ranks."""
+
+    c: float = Field(
+        1.0, gt=0, le=1000, description="inverse strength of the L2 penalty (scikit-learn's C)"
+    )
+
+
+@EVALUATIONS.register
+class LinearProbe(EvaluationTask):
+    """Class-balanced logistic regression on z standardised by the mean and spread of the training cells."""
+
+    metrics: ClassVar[Mapping[str, Direction]] = CELL_TYPE_METRICS
+
+    def __init__(self, options: Options) -> None:
+        self.c = options.c
+
+    def evaluate(
+        self,
+        *,
+        fit_on: Embedded,
+        score_on: Embedded,
+        generator: np.random.Generator,  # noqa: ARG002  # the optimum is unique
+    ) -> Evaluation:
+        """Fit on the labelled cells of `fit_on`, predict every cell of `score_on`."""
+        reference, label = labelled_reference(fit_on)
+        query = finite(score_on.z, of="the scored cells")
+        predicted = probe_labels(query, reference=reference, label=label, c=self.c)
+        return cell_type_evaluation(predicted, score_on)
+
+
+def probe_labels(
+    query: np.ndarray, *, reference: np.ndarray, label: np.ndarray, c: float
+) -> np.ndarray:
+    """Return the label (n_query,) int64 that logistic regression on the reference cells gives each query cell.
+
+    `query` (n_query, embedding_dim) and `reference` (n_reference, embedding_dim) are float64, `label`
+    (n_reference,) codes from 0. With one label only, everyone gets it.
+    """
+    if len(np.unique(label)) == 1:
+        return np.full(len(query), label[0], dtype=np.int64)
+    centre, scale = reference.mean(axis=0), reference.std(axis=0)
+    scale[scale <= FLAT * np.abs(centre)] = 1.0
+    probe = LogisticRegression(C=c, class_weight="balanced", max_iter=MAX_ITERATIONS)
+    probe.fit((reference - centre) / scale, label)
+    return np.asarray(probe.predict((query - centre) / scale), dtype=np.int64)
