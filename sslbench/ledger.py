@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sslbench.config import TrialConfig, fingerprint
 from sslbench.errors import SetupError
-from sslbench.results import RECORD_SCHEMA, CurvePoint, Stage, TrialRecord
+from sslbench.results import (
+    RECORD_SCHEMA,
+    CurvePoint,
+    Failure,
+    Outcome,
+    Stage,
+    TrialRecord,
+    TrialResult,
+)
 
 JOB, CURVE, RESULT = "job.json", "curve.jsonl", "result.json"
 
@@ -42,6 +51,42 @@ class Job(BaseModel):
         """16 hex digits: the same arm, stage, configuration and data are the same trial."""
         return fingerprint(
             [self.arm, self.stage, self.config.model_dump(mode="json"), self.data_fingerprint]
+        )
+
+    def ended(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        *,
+        provenance: dict[str, str],
+        started_unix_ms: int,
+        result: TrialResult | None = None,
+        failure: Failure | None = None,
+    ) -> TrialRecord:
+        """Return the record of this trial as it ended in `attempt`."""
+        curve = () if result is not None else attempt.curve()
+        objective = self.config.objective
+        seen = [p.values[objective] for p in (result.curve if result is not None else curve)]
+        return TrialRecord(
+            uid=self.uid,
+            arm=self.arm,
+            stage=self.stage,
+            attempt=attempt.number,
+            outcome=outcome,
+            params=self.params,
+            config=self.config.model_dump(mode="json"),
+            recipe=self.config.recipe(),
+            dataset=self.config.dataset.name,
+            data_fingerprint=self.data_fingerprint,
+            objective=objective,
+            objective_value=max(seen, default=None),
+            result=result,
+            failure=failure,
+            curve=curve,
+            provenance=provenance,
+            started_unix_ms=started_unix_ms,
+            ended_unix_ms=time.time_ns() // 1_000_000,
+            files=attempt.hashes(),
         )
 
 
@@ -114,6 +159,10 @@ class Ledger:
         return {
             f.parent.name: Job.model_validate_json(f.read_text(encoding="utf-8")) for f in files
         }
+
+    def job(self, uid: str) -> Job:
+        """Return a planned trial."""
+        return Job.model_validate_json((self.trials / uid / JOB).read_text(encoding="utf-8"))
 
     def new_attempt(self, uid: str) -> Attempt:
         """Create the next attempt's folder; two writers never get the same one."""

@@ -62,6 +62,17 @@ class Registry:
         """Return the model of the options of `name`, built without importing its heavy module."""
         return _light_options(self._file(name))
 
+    def constant(self, name: str, attribute: str) -> str | None:
+        """Return a text that the class of `name` assigns to `attribute`, without importing it."""
+        for node in ast.walk(_parsed(self._file(name))):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
+                node.value, ast.Constant
+            ):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
+                    return str(node.value.value)
+        return None
+
     def _folder(self) -> Path:
         spec = find_spec(self.package)
         assert spec is not None

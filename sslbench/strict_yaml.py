@@ -117,7 +117,7 @@ def _refuse_anchors(text: str, path: Path) -> None:
     """Anchors let a short file grow without bound, and hide where a value stands."""
     for event in yaml.parse(text, Loader=_Loader):
         if getattr(event, "anchor", None):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else "?"
             raise ConfigError(
                 "anchors and aliases are not read here", code="C003", where=f"{path}, line {line}"
             )
@@ -125,8 +125,8 @@ def _refuse_anchors(text: str, path: Path) -> None:
 
 def _first_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+    said = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return f"line {mark.line + 1}: {said}" if mark else str(said)
 
 
 def _plain(
@@ -166,6 +166,17 @@ def _refused(what: str, node: yaml.Node, path: Path) -> ConfigError:
     return ConfigError(what, code="C003", where=f"{path}, line {node.start_mark.line + 1}")
 
 
+def problem(error: ValidationError) -> str:
+    """Return the first problem of a validation error in one line, `key: what is wrong`."""
+    first = error.errors(include_url=False)[0]
+    cause = (first.get("ctx") or {}).get("error")
+    if isinstance(cause, OptionsError):
+        return problem(cause.error)
+    name = "/".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
+
+
 def _as_config_error(
     error: ValidationError,
     model: type[BaseModel],
@@ -176,45 +187,32 @@ def _as_config_error(
 ) -> ConfigError:
     first = error.errors(include_url=False)[0]
     inside = tuple(first["loc"])
-    location = (*at, *inside)
+    where = document.where((*at, *inside))
     cause = (first.get("ctx") or {}).get("error")
     if isinstance(cause, OptionsError):
+        location = (*at, *inside)
         return _as_config_error(
             cause.error, cause.options, document=document, at=location, code=code
         )
-    if isinstance(cause, SslbenchError):
-        cause.where = cause.where or document.where(location)
-        return cause if isinstance(cause, ConfigError) else ConfigError(str(cause))
-    name = "/".join(str(part) for part in location)
+    name = "/".join(str(part) for part in (*at, *inside))
     if first["type"] == "extra_forbidden":
-        known = _known_keys(model, inside[:-1], error.title)
+        known = _known_keys(model, inside[:-1])
         fix = nearest(str(inside[-1]), known) if known else None
-        return ConfigError(
-            f"unknown key {name!r}", code=code, where=document.where(location), fix=fix
-        )
+        return ConfigError(f"unknown key {name!r}", code=code, where=where, fix=fix)
     if first["type"] == "missing":
-        return ConfigError(
-            f"the key {name!r} is missing", code=code, where=document.where(location[:-1])
-        )
+        return ConfigError(f"the key {name!r} is missing", code=code, where=where)
     message = first["msg"].removeprefix("Value error, ")
-    text = f"{name}: {message}" if name else message
     found = None if isinstance(first["input"], dict | list) else f"{first['input']!r}"
-    return ConfigError(text, code=code, where=document.where(location), found=found)
+    return ConfigError(f"{name}: {message}", code=code, where=where, found=found)
 
 
-def _known_keys(model: type[BaseModel], inside: Location, title: str) -> list[str]:
+def _known_keys(model: type[BaseModel], inside: Location) -> list[str]:
     """Return the keys of the model nested at `inside`, as far as annotations tell."""
-    if not inside and model.__name__ == title:
-        return _keys(model)
-    found: Any = model
+    found: type[BaseModel] | None = model
     for part in inside:
-        if isinstance(part, int):
-            continue
-        field = found.model_fields.get(part) if isinstance(found, type) else None
-        found = None if field is None else _model_in(field.annotation)
-        if found is None:
-            return []
-    return _keys(found)
+        if found is not None and part in found.model_fields:
+            found = _model_in(found.model_fields[str(part)].annotation)
+    return _keys(found) if found else []
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -1,0 +1,157 @@
+"""What runs next: every arm's search within its budget, then its best recipe on fresh seeds. Knows no Ray."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from sslbench.ledger import Job, Ledger
+from sslbench.results import Failure, Stage, TrialRecord, chosen_trial
+from sslbench.search.space import Params
+from sslbench.search.spec import SweepSpec
+from sslbench.search.study import ArmStudy
+
+MAX_ATTEMPTS = 3
+
+
+@dataclass
+class ArmCourse:
+    """How far one arm is."""
+
+    study: ArmStudy
+    again: deque[Job] = field(default_factory=deque)  # planned before, not ended
+    running: dict[str, Job] = field(default_factory=dict)
+    ended: dict[str, TrialRecord] = field(default_factory=dict)
+
+    def n_ended(self, stage: Stage) -> int:
+        """Return the trials of a stage that have ended."""
+        return sum(record.stage == stage for record in self.ended.values())
+
+    def search_is_over(self) -> bool:
+        """Say whether no search trial is running, waiting or left to ask for."""
+        busy = [*self.running.values(), *self.again]
+        return self.study.is_spent() and not any(job.stage == "search" for job in busy)
+
+
+class Agenda:
+    """The plan of a sweep as a state machine over the ledger: `next` says what to run, `ended` what came of it."""
+
+    def __init__(self, spec: SweepSpec, ledger: Ledger, *, data_fingerprint: str) -> None:
+        self.spec, self.ledger, self.data_fingerprint = spec, ledger, data_fingerprint
+        self.arms = {name: self._course(name) for name in spec.arms}
+        self._take_up()
+
+    def next(self) -> Job | None:
+        """Return a trial to run now, written to the ledger first; None if there is none at this moment."""
+        for name in sorted(self.arms, key=self._progress):
+            job = self._next_of(name)
+            if job is not None:
+                self.ledger.plan(job)
+                self.arms[name].running[job.uid] = job
+                return job
+        return None
+
+    def ended(self, uid: str) -> TrialRecord | None:
+        """Note that a trial's process is through; without a record it died, and is run again or given up."""
+        course = next(c for c in self.arms.values() if uid in c.running)
+        job = course.running.pop(uid)
+        record = self.ledger.record(uid) or self._given_up(job)
+        if record is None:
+            course.again.append(job)
+            return None
+        course.ended[uid] = record
+        if job.stage == "search":
+            course.study.tell(job.params, record)
+        return record
+
+    def is_done(self) -> bool:
+        """Say whether every trial of every arm has ended."""
+        return not self.n_running() and all(map(self._is_through, self.arms))
+
+    def n_running(self) -> int:
+        """Return the trials that are running."""
+        return sum(len(course.running) for course in self.arms.values())
+
+    def n_planned(self) -> int:
+        """Return the trials of the whole sweep, both stages."""
+        per_arm = [a.n_trials(self.spec.budget) for a in self.spec.arms.values()]
+        return sum(per_arm) + len(per_arm) * self.spec.budget.confirm_seeds
+
+    def records(self) -> list[TrialRecord]:
+        """Return the records of all trials that have ended."""
+        return [record for course in self.arms.values() for record in course.ended.values()]
+
+    def _course(self, name: str) -> ArmCourse:
+        arm = self.spec.arms[name]
+        n_trials = arm.n_trials(self.spec.budget)
+        return ArmCourse(ArmStudy(name, arm.search, n_trials=n_trials, seed=self.spec.seed))
+
+    def _take_up(self) -> None:
+        """Fill the studies from the ledger: what ended is remembered, what did not is run first."""
+        for uid, job in self.ledger.jobs().items():
+            if job.arm not in self.arms:
+                continue
+            course, record = self.arms[job.arm], self.ledger.record(uid)
+            if record is not None:
+                course.ended[uid] = record
+                if job.stage == "search":
+                    course.study.remember(job.params, record)
+            elif job.stage == "search":
+                course.study.resume(job.params)
+                course.again.append(job)
+
+    def _progress(self, name: str) -> float:
+        course = self.arms[name]
+        begun = len(course.ended) + len(course.running)
+        return begun / (course.study.n_trials + self.spec.budget.confirm_seeds)
+
+    def _is_through(self, name: str) -> bool:
+        course = self.arms[name]
+        return not course.again and course.search_is_over() and self._confirm_job(name) is None
+
+    def _next_of(self, name: str) -> Job | None:
+        course = self.arms[name]
+        if course.again:
+            return course.again.popleft()
+        params = course.study.ask()
+        if params is not None:
+            return self._job(name, "search", params, seed=self.spec.seed)
+        return self._confirm_job(name) if course.search_is_over() else None
+
+    def _confirm_job(self, name: str) -> Job | None:
+        """Return the next fresh seed of the arm's best recipe; seeds of the search are never used again."""
+        course = self.arms[name]
+        best = chosen_trial(course.ended.values(), name)
+        if best is None:
+            return None
+        for i in range(self.spec.budget.confirm_seeds):
+            job = self._job(name, "confirm", best.params, seed=self.spec.seed + 1 + i)
+            if job.uid not in course.ended and job.uid not in course.running:
+                return job
+        return None
+
+    def _job(self, name: str, stage: Stage, params: Params, *, seed: int) -> Job:
+        return Job(
+            arm=name,
+            stage=stage,
+            params=params,
+            config=self.spec.config(name, params, seed=seed),
+            data_fingerprint=self.data_fingerprint,
+        )
+
+    def _given_up(self, job: Job) -> TrialRecord | None:
+        """Record a trial whose process has died too often; None while it may be tried again."""
+        attempt = self.ledger.attempt(job.uid)
+        if attempt is None or attempt.number < MAX_ATTEMPTS:
+            return None
+        reason = f"the worker process died {attempt.number} times (killed, or out of memory)"
+        record = job.ended(
+            attempt,
+            "failed",
+            failure=Failure(kind="killed", message=reason),
+            provenance={},
+            started_unix_ms=time.time_ns() // 1_000_000,
+        )
+        attempt.finish(record)
+        return record

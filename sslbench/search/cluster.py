@@ -1,0 +1,85 @@
+"""Ray for one sweep: a private one that comes and goes, or the cluster that RAY_ADDRESS names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "8",
+}
+OBJECT_STORE_BYTES = 100 * 2**20  # trials share memory-mapped files, so Ray carries next to nothing
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What there is to run on."""
+
+    n_cpus: int
+    n_gpus: float
+    scratch: Path
+
+    @property
+    def device(self) -> str:
+        """The torch device of a trial."""
+        return "cuda" if self.n_gpus > 0 else "cpu"
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Start or join Ray; leave or end it, and remove its files, however the block ends."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
+    scratch = Path(tempfile.mkdtemp(prefix="sslb-"))  # short: socket paths are limited to 107 bytes
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        _guard_with_token(scratch)
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        if address:
+            ray.init(address=address, logging_level="error", log_to_driver=False)
+        else:
+            _start(scratch)
+        resources = ray.cluster_resources()
+        yield Cluster(int(resources.get("CPU", 1)), resources.get("GPU", 0.0), scratch)
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _start(scratch: Path) -> None:
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=os.cpu_count(),
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        logging_level="error",
+        log_to_driver=False,
+        _temp_dir=str(scratch),
+        _node_ip_address="127.0.0.1",
+    )
+
+
+def _guard_with_token(scratch: Path) -> None:
+    """Only processes of this sweep may talk to its Ray: a fresh token that no other user can read."""
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="utf-8")
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)

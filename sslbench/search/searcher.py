@@ -1,0 +1,51 @@
+"""The agenda as Ray Tune sees it: a searcher whose truth is the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from sslbench.results import TrialRecord
+from sslbench.search.agenda import Agenda
+
+OnEnded = Callable[[TrialRecord], None]
+
+
+class AgendaSearcher(Searcher):
+    """Hands the agenda's trials to Tune; how a trial ended is read from its record, never from Tune.
+
+    Tune reports a trial that its scheduler stopped as complete, and one with a NaN objective not at all.
+    """
+
+    def __init__(self, agenda: Agenda, *, on_ended: OnEnded) -> None:
+        super().__init__(metric="objective", mode="max")
+        self._agenda, self._on_ended = agenda, on_ended
+        self._uids: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next trial's config; None while nothing can start, FINISHED when nothing is left."""
+        job = self._agenda.next()
+        if job is None:
+            return None if self._agenda.n_running() else Searcher.FINISHED
+        self._uids[trial_id] = job.uid
+        return {"uid": job.uid, "arm": job.arm, "stage": job.stage}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell the agenda, which looks into the ledger."""
+        uid = self._uids.pop(trial_id, None)
+        record = self._agenda.ended(uid) if uid is not None else None
+        if record is not None:
+            self._on_ended(record)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Leave a note where Tune wants a pickle: resuming starts from the ledger."""
+        Path(checkpoint_path).write_text("the ledger is the state\n", encoding="utf-8")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Refuse: the same command resumes from the ledger, not from Tune's snapshots."""
+        raise RuntimeError(f"{checkpoint_path} holds no state; run the same sweep command again")

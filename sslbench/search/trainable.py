@@ -1,0 +1,100 @@
+"""What a Ray worker runs: one trial of the ledger, recorded before Tune hears of it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from sslbench.errors import DivergedError
+from sslbench.ledger import Attempt, Job, Ledger
+from sslbench.results import CurvePoint, Failure, FailureKind, TrialRecord, TrialResult
+from sslbench.trial import run_trial
+
+
+def run_job(
+    config: dict[str, Any],
+    *,
+    ledger: str,
+    store: str,
+    device: str,
+    threads: int,
+    provenance: dict[str, str],
+) -> None:
+    """Run the trial `config["uid"]`; the only thing Tune gets are numbers to schedule by."""
+    torch.set_num_threads(threads)
+    book, uid = Ledger(Path(ledger)), config["uid"]
+    record = book.record(uid) or _run(book, uid, store, device, provenance)
+    tune.report(
+        {
+            "updates": _last_updates(record),
+            "objective": record.objective_value or 0.0,
+            "ended": True,
+        }
+    )
+
+
+def _run(
+    book: Ledger, uid: str, store: str, device: str, provenance: dict[str, str]
+) -> TrialRecord:
+    job, attempt, started = book.job(uid), book.new_attempt(uid), time.time_ns() // 1_000_000
+    try:
+        result: TrialResult | None = run_trial(
+            job.config,
+            store=Path(store),
+            workdir=attempt.folder,
+            report=_reporter(job, attempt, started),
+            device=device,
+            score_test=job.stage == "confirm",
+            provenance=provenance,
+        )
+        failure = None
+    # The one place where any failure of a trial is caught: it becomes a record, and the sweep goes on.
+    # A stop by the scheduler is SystemExit, which passes.
+    except Exception as error:
+        result, failure = None, _failure(error)
+    record = job.ended(
+        attempt,
+        "finished" if result is not None else "failed",
+        result=result,
+        failure=failure,
+        provenance=provenance,
+        started_unix_ms=started,
+    )
+    attempt.finish(record)
+    return record
+
+
+def _reporter(job: Job, attempt: Attempt, started: int) -> Any:
+    best = float("-inf")
+
+    def report(point: CurvePoint) -> None:
+        nonlocal best
+        attempt.append(point)
+        best = max(best, point.values[job.config.objective])
+        if 0 < point.updates < job.config.training.max_updates:
+            tune.report({"updates": point.updates, "objective": best, "started_unix_ms": started})
+
+    return report
+
+
+def _failure(error: Exception) -> Failure:
+    text = "".join(traceback.format_exception(error))
+    return Failure(
+        kind=failure_kind(error), message=f"{type(error).__name__}: {error}", traceback=text
+    )
+
+
+def failure_kind(error: Exception) -> FailureKind:
+    """Return the kind under which a failed trial is listed."""
+    if isinstance(error, DivergedError):
+        return "diverged"
+    return "oom" if isinstance(error, MemoryError | torch.OutOfMemoryError) else "error"
+
+
+def _last_updates(record: TrialRecord) -> int:
+    return record.reports[-1].updates if record.reports else 0
