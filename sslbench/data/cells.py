@@ -25,15 +25,53 @@ class CellBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CountsMatrix:
+    """Raw counts of all cells of a store as compressed sparse rows, usually memory-mapped.
+
+    Not a scipy matrix: scipy copies the indices of the whole store into memory as soon as their type is
+    not that of `indptr`.
+    """
+
+    indptr: np.ndarray  # (n_rows + 1,) int64
+    indices: np.ndarray  # (n_non_zeros,) uint16 or int32, ascending within a row
+    values: np.ndarray  # (n_non_zeros,) uint16 or float32
+    n_genes: int
+
+    @classmethod
+    def from_scipy(cls, counts: csr_matrix) -> CountsMatrix:
+        """Return the counts of a scipy matrix (n_rows, n_genes), in memory."""
+        counts = csr_matrix(counts)
+        counts.sum_duplicates()
+        indptr = counts.indptr.astype(np.int64)
+        return cls(
+            indptr=indptr, indices=counts.indices, values=counts.data, n_genes=counts.shape[1]
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of genes."""
+        return len(self.indptr) - 1, self.n_genes
+
+    def rows(self, index: np.ndarray) -> np.ndarray:
+        """Return the rows at `index` (n,) as a dense array (n, n_genes) float32."""
+        starts = self.indptr[index]
+        lengths = self.indptr[index + 1] - starts
+        row = np.repeat(np.arange(len(index)), lengths)
+        before = np.cumsum(lengths) - lengths
+        position = np.arange(len(row)) + np.repeat(starts - before, lengths)
+        dense = np.zeros((len(index), self.n_genes), dtype=np.float32)
+        dense[row, self.indices[position]] = self.values[position]
+        return dense
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cells:
     """Some rows of a cell store, in order: counts stay memory-mapped until a minibatch asks for them."""
 
-    counts: csr_matrix  # (n_rows_of_the_store, n_genes): raw counts
+    counts: CountsMatrix  # (n_rows_of_the_store, n_genes): raw counts
     row_ids: np.ndarray  # (n_cells,) int64: which rows of `counts` these cells are
     genes: tuple[str, ...]  # (n_genes,)
-    label: (
-        np.ndarray | None
-    )  # (n_cells,) int64 codes into label_names, -1 unlabelled; None if hidden
+    label: np.ndarray | None  # (n_cells,) int64 codes into label_names, -1 unlabelled; or hidden
     label_names: tuple[str, ...]  # the fixed label set of the data set
     donor: np.ndarray  # (n_cells,) str; "" where the data set names no donors
     batch: np.ndarray  # (n_cells,) str; "" where it names no experimental batches
@@ -53,8 +91,7 @@ class Cells:
 
     def dense_counts(self, index: np.ndarray | None = None) -> np.ndarray:
         """Return raw counts (n_cells, n_genes) float32 of all cells or of those at `index`."""
-        rows = self.row_ids if index is None else self.row_ids[index]
-        return np.asarray(self.counts[rows].toarray(), dtype=np.float32)
+        return self.counts.rows(self.row_ids if index is None else self.row_ids[index])
 
     def minibatch(self, index: np.ndarray, *, device: str = "cpu") -> CellBatch:
         """Return the cells at positions `index` (n,) of these cells as one dense minibatch."""

@@ -1,0 +1,150 @@
+"""What data sets there are: one YAML each, or a user's own .h5ad. Imports neither torch nor anndata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+
+from sslbench.config import Frozen
+from sslbench.errors import ConfigError, nearest
+from sslbench.strict_yaml import load_yaml, validate
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+BUNDLED = Path(__file__).parent / "bundled"
+UNLABELLED_VALUES = ("Unknown", "unknown", "NA", "")
+
+Slot = Literal["layers/counts", "raw", "X"]
+
+
+class DonorSplits(Frozen):
+    """Which donors, whole, are trained on, chosen on and tested on."""
+
+    train: tuple[str, ...] = Field(min_length=1)
+    val: tuple[str, ...] = Field(min_length=1)
+    test: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _no_donor_twice(self) -> Self:
+        named = [*self.train, *self.val, *self.test]
+        twice = sorted({donor for donor in named if named.count(donor) > 1})
+        if twice:
+            raise ValueError(f"a donor belongs to one split, named twice: {', '.join(twice)}")
+        return self
+
+
+class DatasetSpec(Frozen):
+    """Where the cells are and what their columns mean; everything that shapes a cell store but `n_top_genes`."""
+
+    name: str = Field(default="", description="the YAML file's name if not given")
+    title: str = Field(description="one line for `sslbench list`")
+    file: Path = Field(description="an .h5ad, relative to the YAML; `bundled:` for our own")
+    label_key: str = Field(
+        description="obs column of cell types",
+        validation_alias=AliasChoices("label_key", "labels_key"),
+    )
+    donor_key: str | None = Field(
+        description="obs column whose values are held out whole; null splits cells instead"
+    )
+    batch_key: str | None = Field(default=None, description="obs column of experimental batches")
+    splits: DonorSplits | None = Field(
+        default=None, description="donors by split; if not given, assigned by number of cells"
+    )
+    exclude_donors: tuple[str, ...] = Field(
+        default=(), description="values of donor_key that are no donors"
+    )
+    unlabelled: tuple[str, ...] = Field(
+        default=UNLABELLED_VALUES, description="labels that mean none"
+    )
+    nan_is_unlabelled: bool = Field(
+        default=False, description="accept cells whose label is missing"
+    )
+    residual: tuple[str, ...] = Field(default=(), description="rest classes, treated as unlabelled")
+    counts: Slot | None = Field(
+        default=None, description="slot of the raw counts; null looks for it"
+    )
+    min_cells_per_label: int = Field(
+        default=5, ge=1, description="in train and in test, to be scored"
+    )
+    source: str = Field(default="", description="where the cells come from")
+    licence: str = Field(default="", description="under which they may be used")
+    citation: str = Field(default="", description="whom to cite")
+
+    @field_validator("title")
+    @classmethod
+    def _one_line(cls, title: str) -> str:
+        if "\n" in title or not title.strip():
+            raise ValueError("a title is one line")
+        return title
+
+    @model_validator(mode="after")
+    def _splits_need_donors(self) -> Self:
+        if self.donor_key is None and (self.splits is not None or self.exclude_donors):
+            raise ValueError("splits and exclude_donors name donors, but donor_key is null")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what shapes the store, without the words for people and the file's place."""
+        words = {"title", "file", "source", "licence", "citation"}
+        return self.model_dump(mode="json", exclude=words)
+
+
+def dataset_names() -> list[str]:
+    """Return the data sets of the catalogue, sorted."""
+    return sorted(file.stem for file in CATALOGUE.glob("*.yaml"))
+
+
+def dataset_summary(name: str) -> str:
+    """Return the one-line title of a data set of the catalogue."""
+    return load_dataset(name).title
+
+
+def load_dataset(name_or_path: str | Path) -> DatasetSpec:
+    """Return the data set called so in the catalogue, or described by the YAML file at that path.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or the file has unknown, duplicate, missing or wrong keys.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        if str(name_or_path) not in dataset_names():
+            raise ConfigError(
+                f"unknown data set {str(name_or_path)!r}",
+                code="C011",
+                fix=nearest(str(name_or_path), dataset_names()) + "; or the path of a .yaml",
+            )
+        path = CATALOGUE / f"{name_or_path}.yaml"
+    spec = validate(DatasetSpec, load_yaml(path), code="C012")
+    named = {"name": spec.name or path.stem, "file": _resolved(spec.file, path.parent)}
+    return spec.model_copy(update=named)
+
+
+def spec_from_h5ad(
+    path: str | Path,
+    *,
+    label_key: str,
+    donor_key: str | None,
+    batch_key: str | None = None,
+    counts: Slot | None = None,
+) -> DatasetSpec:
+    """Return the description of a user's own .h5ad; its donors are assigned to splits when it is read."""
+    path = Path(path)
+    return DatasetSpec(
+        name=path.stem,
+        title=f"your cells in {path.name}",
+        file=path.absolute(),
+        label_key=label_key,
+        donor_key=donor_key,
+        batch_key=batch_key,
+        counts=counts,
+    )
+
+
+def _resolved(file: Path, folder: Path) -> Path:
+    text = str(file)
+    if text.startswith("bundled:"):
+        return BUNDLED / text.removeprefix("bundled:")
+    return (folder / file).absolute() if "://" not in text else file

@@ -1,0 +1,161 @@
+"""Find the slot of a file that holds the raw counts, and check that all of its values are counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from sslbench.data.catalogue import Slot
+from sslbench.data.h5ad import H5adFile
+from sslbench.errors import DataError
+
+PEEKED_CELLS = 200
+LARGEST_EXACT = 2**24  # above, float32 no longer holds every whole number
+LARGEST_LOG1P = 20.0  # log1p of 10,000 is 9.2; no logarithm of counts reaches 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenSlot:
+    """The slot that is read, and why that one."""
+
+    slot: Slot
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offence:
+    """What is wrong with the values of a block, and the first of them."""
+
+    code: str
+    what: str
+    row: int
+    column: int
+    value: float
+    n_offending: int
+    hint: str = ""
+
+
+def choose_slot(file: H5adFile, asked: Slot | None = None) -> ChosenSlot:
+    """Return the slot to read counts from: the one asked for, else the first that holds whole numbers.
+
+    Looked at in this order: `layers["counts"]`, `.raw.X`, `.X`; of each the first 200 cells. If none
+    holds whole numbers the last is returned, so that the complete check says what it holds.
+
+    Raises
+    ------
+    DataError
+        D100 if the slot asked for is not there.
+    """
+    slots = file.slots()
+    if asked is not None:
+        if asked not in slots:
+            raise DataError(
+                f"the file has no slot {asked}", code="D100", where=str(file.path),
+                found="slots " + ", ".join(slots), fix="change `counts`",
+            )  # fmt: skip
+        return ChosenSlot(slot=asked, reason="asked for")
+    passed_over: list[str] = []
+    for slot in slots:
+        if _looks_like_counts(file, slot):
+            return ChosenSlot(slot=slot, reason=_reason(passed_over))
+        passed_over.append(slot)
+    return ChosenSlot(slot=slots[-1], reason="no slot holds whole numbers")
+
+
+def check_block(file: H5adFile, slot: Slot, *, first_row: int, rows: csr_matrix) -> None:
+    """Raise DataError unless every non-zero of `rows`, from `first_row` on, is a count."""
+    offence = offence_in(rows, stored_as=file.dtype(slot))
+    if offence is None:
+        return
+    cell = str(file.obs().index[first_row + offence.row])
+    gene = file.var_names(slot)[offence.column]
+    others = [s for s in file.slots() if s != slot and _looks_like_counts(file, s)]
+    raise DataError(
+        offence.what,
+        code=offence.code,
+        where=f"{file.path}, slot {slot} ({file.kind(slot)})",
+        found=f"{offence.n_offending:,} of {rows.nnz:,} non-zero values from cell {first_row:,} on, "
+        f"e.g. cell {cell}, gene {gene} = {offence.value:.6g}{offence.hint}",
+        fix=f"{others[0]} holds whole numbers: set `counts: {others[0]}`"
+        if others
+        else "give the raw counts, best in layers['counts']",
+    )
+
+
+def offence_in(rows: csr_matrix, *, stored_as: np.dtype | None = None) -> Offence | None:
+    """Return what makes the values of `rows` (n_cells, n_genes) no counts, or None if all are."""
+    values = rows.data
+    if not np.isfinite(values).all():
+        nan = np.isnan(values)
+        wrong, code, what = (
+            (nan, "D102", "NaN") if nan.any() else (np.isinf(values), "D103", "infinite values")
+        )
+        return _offence(rows, wrong, code, f"counts expected, {what} found")
+    negative, broken = values < 0, values != np.rint(values)
+    if negative.any() and broken.any():
+        return _offence(rows, negative, "D105", "counts expected, scaled (z-scored) values found")
+    if negative.any():
+        return _offence(rows, negative, "D101", "counts expected, negative values found")
+    if broken.any():
+        code, what, hint = _kind_of_fractions(rows)
+        return _offence(rows, broken, code, f"counts expected, {what} found", hint)
+    saturated = stored_as == np.dtype(np.uint16)
+    too_large = values >= (np.iinfo(np.uint16).max if saturated else LARGEST_EXACT)
+    if too_large.any():
+        limit = "the largest value of uint16" if saturated else f"more than {LARGEST_EXACT:,}"
+        return _offence(rows, too_large, "D108", f"a count of {limit} is no exact count")
+    return None
+
+
+def _kind_of_fractions(rows: csr_matrix) -> tuple[str, str, str]:
+    """Tell pseudo-counts, TPM and log-normalised values apart: (code, words, evidence)."""
+    values = rows.data
+    multiples = values / values.min()
+    if np.allclose(multiples, np.rint(multiples), atol=1e-3) and values.max() < LARGEST_EXACT:
+        return "D106", "pseudo-counts", f"; all values are multiples of {values.min():.6g}"
+    if _is_constant(totals := _totals(rows)):
+        return "D107", "values scaled to a total (TPM, CPM)", f"; cells sum to {totals.mean():,.0f}"
+    if values.max() < LARGEST_LOG1P:
+        linear = rows.copy()
+        linear.data = np.expm1(linear.data.astype(np.float64))
+        totals = _totals(linear)
+        sums = f"; cells sum to {totals.mean():,.0f} after expm1" if _is_constant(totals) else ""
+        return "D104", "log-normalised values", sums
+    return "D104", "normalised values", ""
+
+
+def _totals(rows: csr_matrix) -> np.ndarray:
+    totals = np.asarray(rows.sum(axis=1, dtype=np.float64)).ravel()
+    return totals[totals > 0]
+
+
+def _is_constant(totals: np.ndarray) -> bool:
+    return len(totals) > 1 and float(totals.std()) < 0.005 * float(totals.mean())
+
+
+def _offence(rows: csr_matrix, wrong: np.ndarray, code: str, what: str, hint: str = "") -> Offence:
+    first = int(np.flatnonzero(wrong)[0])
+    return Offence(
+        code=code,
+        what=what,
+        row=int(np.searchsorted(rows.indptr, first, side="right")) - 1,
+        column=int(rows.indices[first]),
+        value=float(rows.data[first]),
+        n_offending=int(wrong.sum()),
+        hint=hint,
+    )
+
+
+def _looks_like_counts(file: H5adFile, slot: Slot) -> bool:
+    """Say whether the first cells of a slot are finite, non-negative whole numbers."""
+    _, rows = next(file.blocks(slot), (0, csr_matrix((0, 0))))
+    values = rows[:PEEKED_CELLS].data
+    return bool(np.isfinite(values).all() and (values >= 0).all() and (values % 1 == 0).all())
+
+
+def _reason(passed_over: list[str]) -> str:
+    if not passed_over:
+        return "whole numbers"
+    return f"whole numbers; {' and '.join(passed_over)} hold none"
