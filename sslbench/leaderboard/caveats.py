@@ -1,0 +1,64 @@
+"""What a reader must know before believing a row: how far the intervals reach, and where the comparison limps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sslbench.leaderboard.board import Row
+from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.predictions import TestCells
+
+MIN_SEEDS = 3
+MIN_DONORS = 6
+
+
+def stamp(cells: TestCells) -> str:
+    """Return the sentence that says which cells and donors the intervals speak for."""
+    n_donors = len(cells.donors)
+    if n_donors == 0:
+        return "split by cells, not by donors: says nothing about other donors"
+    if n_donors == 1:
+        return "one test donor: says nothing about other donors"
+    if n_donors < MIN_DONORS:
+        return (
+            f"{n_donors} test donors: intervals are over donors, no claim beyond these {n_donors}"
+        )
+    return f"{n_donors} test donors: intervals are over donors"
+
+
+def notes_on(rows: Sequence[Row], *, facts: SweepFacts) -> tuple[str, ...]:
+    """Return what limits single rows, then what the sweep itself wants said."""
+    return (*_few_seeds(rows), *_short_searches(rows), *_reopened(rows), *facts.notes)
+
+
+def short_arms(rows: Sequence[Row], *, facts: SweepFacts) -> Iterator[str]:
+    """Yield the arms that were confirmed on fewer seeds than planned."""
+    for row in rows:
+        if len(row.seeds) < facts.confirm_seeds:
+            yield f"{row.arm}: confirmed on {len(row.seeds)} of {facts.confirm_seeds} seeds"
+
+
+def _few_seeds(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if len(row.seeds) == 1:
+            yield f"{row.arm}: one seed, so its interval knows nothing of the luck of the seed"
+        elif len(row.seeds) < MIN_SEEDS:
+            yield f"{row.arm}: only {len(row.seeds)} seeds; {MIN_SEEDS} are the least to believe"
+
+
+def _short_searches(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.effort.short_of_plan:
+            yield (
+                f"{row.arm}: searched {row.effort.n_trials} of {row.effort.n_planned} planned trials, "
+                "so the budgets are not equal"
+            )
+
+
+def _reopened(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.n_test_openings > 1:
+            yield (
+                f"{row.arm}: test opened {row.n_test_openings} times (as many recipes were confirmed); "
+                "only the one now best by validation is shown"
+            )

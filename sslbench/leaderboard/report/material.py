@@ -1,0 +1,56 @@
+"""Everything a section of the report may draw from, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from sslbench.leaderboard.board import Leaderboard, Row
+from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.predictions import TestCells, predicted_labels, shared_cells
+from sslbench.leaderboard.report.style import series_class
+from sslbench.results import TrialRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """The leaderboard beside the records and predictions it was made of."""
+
+    board: Leaderboard
+    records: Sequence[TrialRecord]
+    predictions: Mapping[str, pd.DataFrame]
+    facts: SweepFacts
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Every arm in the order of the sweep file: the order of the panels and of the colours."""
+        planned = [arm.name for arm in self.facts.arms]
+        return (*planned, *sorted({r.arm for r in self.records} - set(planned)))
+
+    def colour(self, arm: str) -> str:
+        """Return the class that colours an arm, the same in every figure."""
+        return series_class(self.arms.index(arm))
+
+    def of(self, arm: str, stage: str) -> list[TrialRecord]:
+        """Return the trials of one arm and stage, earliest ended first."""
+        found = [r for r in self.records if r.arm == arm and r.stage == stage]
+        return sorted(found, key=lambda r: (r.ended_unix_ms, r.uid))
+
+    @cached_property
+    def cells(self) -> TestCells:
+        """The labelled test cells of the rows."""
+        return shared_cells(self.predictions, [uid for row in self.board.rows for uid in row.uids])
+
+    def predicted(self, row: Row) -> np.ndarray:
+        """Return the codes (n_seeds, n_cells) that the row's trials predicted under its protocol."""
+        frames = [self.predictions[uid] for uid in row.uids]
+        return np.array([predicted_labels(frame, protocol=row.protocol) for frame in frames])
+
+    def label(self, code: int) -> str:
+        """Return the name of a label, or its code where the facts name none."""
+        names = self.facts.label_names
+        return names[code] if 0 <= code < len(names) else f"label {code}"

@@ -1,0 +1,71 @@
+"""The report: one HTML file that needs neither network nor script, and says how to read each of its figures."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from sslbench.leaderboard.board import Leaderboard
+from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.report.background import facts_section, failures_section
+from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
+from sslbench.leaderboard.report.curves import history_section, learning_curves_section
+from sslbench.leaderboard.report.material import Material
+from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
+from sslbench.leaderboard.report.slices import slices_section
+from sslbench.leaderboard.report.style import stylesheet
+from sslbench.results import TrialRecord
+
+# Even if a name slipped through unescaped, the browser would load and run nothing.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def render_html(
+    board: Leaderboard,
+    records: Sequence[TrialRecord],
+    predictions: Mapping[str, pd.DataFrame],
+    facts: SweepFacts,
+) -> str:
+    """Return the whole report as one page; every name in it is escaped."""
+    material = Material(board=board, records=records, predictions=predictions, facts=facts)
+    sections = [leaderboard_section(material), differences_section(material)]
+    if board.rows:
+        sections += [class_f1_section(material), confusion_section(material)]
+    sections += [
+        slices_section(material),
+        learning_curves_section(material),
+        history_section(material),
+        failures_section(material),
+        facts_section(material),
+    ]
+    return f"<!doctype html>\n{_head(facts)}<body><main>{_header(material)}{''.join(sections)}</main></body></html>\n"
+
+
+def _head(facts: SweepFacts) -> str:
+    title = html.escape(f"{facts.sweep} on {facts.dataset} · sslbench")
+    return (
+        '<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title><style>{stylesheet()}</style></head>"
+    )
+
+
+def _header(material: Material) -> str:
+    facts, board = material.facts, material.board
+    badges = [
+        facts.dataset,
+        facts.data_line,
+        facts.split_line,
+        f"{facts.budget_trials} trials an arm",
+    ]
+    items = "".join(f"<li>{html.escape(badge)}</li>" for badge in badges)
+    if board.stamp:
+        items += f'<li class="stamp">{html.escape(board.stamp)}</li>'
+    return (
+        f'<header><h1>{html.escape(facts.sweep)}</h1><p class="question">{html.escape(facts.question)}</p>'
+        f'<p class="verdict">{html.escape(board.verdict)}</p><ul class="badges">{items}</ul></header>'
+    )

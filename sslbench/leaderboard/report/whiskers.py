@@ -1,0 +1,50 @@
+"""Means and intervals on one shared axis, as rows of a page: positions are percentages, so they fit any width."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from sslbench.leaderboard.report.svg import Scale, number, scale_over
+from sslbench.leaderboard.statistics import Estimate
+
+
+def shared_scale(values: Sequence[float]) -> Scale:
+    """Return the scale, in percent of a track's width, on which all values fit."""
+    return scale_over(values, start=0.0, end=100.0)
+
+
+def interval_track(estimate: Estimate, *, scale: Scale, colour: str, tip: str) -> str:
+    """Return a track with a dot at the mean and a bar over the interval."""
+    low, mean, high = (scale(v) for v in (estimate.low, estimate.mean, estimate.high))
+    bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>'
+    return _track(scale, bar + _dot(mean, css="mean"), colour=colour, tip=tip)
+
+
+def dots_track(value: float, other: float | None, *, scale: Scale, colour: str, tip: str) -> str:
+    """Return a track with a filled dot at `value` and, where there is one, a hollow dot at `other`."""
+    hollow = _dot(scale(other), css="hollow") if other is not None else ""
+    return _track(scale, hollow + _dot(scale(value), css="mean"), colour=colour, tip=tip)
+
+
+def tick_track(scale: Scale) -> str:
+    """Return the numbers below the tracks of one scale."""
+    marks = "".join(
+        f'<text class="t" x="{scale(tick):.2f}%" y="13" text-anchor="middle">{number(tick)}</text>'
+        for tick in scale.ticks()
+    )
+    return f'<svg class="ticks" aria-hidden="true">{marks}</svg>'
+
+
+def _track(scale: Scale, marks: str, *, colour: str, tip: str) -> str:
+    grid = "".join(
+        f'<line class="{"zero" if abs(tick) < 1e-12 else "grid"}" x1="{scale(tick):.2f}%" y1="0" '
+        f'x2="{scale(tick):.2f}%" y2="26"/>'
+        for tick in scale.ticks()
+    )
+    title = f"<title>{html.escape(tip)}</title>"
+    return f'<svg class="track {colour}" role="img">{title}{grid}{marks}</svg>'
+
+
+def _dot(at: float, *, css: str) -> str:
+    return f'<circle class="{css}" cx="{at:.2f}%" cy="13" r="5.5"/>'

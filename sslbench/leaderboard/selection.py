@@ -1,0 +1,148 @@
+"""Which trials count, and by which protocol an arm is judged: decided on validation scores alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sslbench.errors import DataError
+from sslbench.leaderboard.facts import RANKED_METRIC
+from sslbench.leaderboard.predictions import protocols_of
+from sslbench.results import MetricKey, Regime, TrialRecord, chosen_trial
+
+_WHOLE = {"val", "test", "predictions"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """An arm's confirm trials of its chosen recipe, one a seed, in the order of their seeds."""
+
+    arm: str
+    chosen: TrialRecord
+    records: tuple[TrialRecord, ...]
+    validation: Mapping[str, float]  # protocol → mean validation macro F1 over the seeds
+    n_test_openings: int  # recipes of the arm whose test scores exist, this one included
+
+    @property
+    def regime(self) -> Regime:
+        """How the arm's weights came about."""
+        assert self.records[0].result is not None
+        return self.records[0].result.regime
+
+    @property
+    def encoder(self) -> str:
+        """The registered name of the arm's encoder."""
+        return str(self.chosen.config["encoder"]["name"])
+
+    @property
+    def method(self) -> str:
+        """The name of the row: `arm/encoder`."""
+        return f"{self.arm}/{self.encoder}"
+
+    def protocol(self, *, preferred: str) -> str:
+        """Return the protocol with the best validation score; of equal ones `preferred`, else the first by name."""
+        best = max(self.validation.values())
+        tied = sorted(name for name, value in self.validation.items() if value == best)
+        return preferred if preferred in tied else tied[0]
+
+
+def confirmed_arm(
+    records: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame], *, arm: str
+) -> tuple[Confirmed | None, tuple[str, ...]]:
+    """Return the arm's usable confirm trials, or None, beside the holes a reader must know of."""
+    chosen = chosen_trial(records, arm)
+    if chosen is None:
+        return None, (f"{arm}: no search trial finished, so no recipe was confirmed",)
+    tried = [r for r in records if _is_confirm(r, arm) and r.recipe == chosen.recipe]
+    usable, holes = _usable(tried, predictions)
+    if not usable:
+        return None, (*holes, f"{arm}: no confirm trial of its chosen recipe has test predictions")
+    validation, missing = _validation_scores(usable, predictions)
+    if not validation:
+        return None, (*holes, *missing, f"{arm}: no protocol was scored for all of its seeds")
+    confirmed = Confirmed(
+        arm=arm,
+        chosen=chosen,
+        records=usable,
+        validation=validation,
+        n_test_openings=_test_openings(records, arm),
+    )
+    return confirmed, (*holes, *missing)
+
+
+def refuse_mixed_data(records: Sequence[TrialRecord]) -> None:
+    """Raise DataError if the records stem from more than one version of the data."""
+    versions = Counter(r.data_fingerprint for r in records)
+    if len(versions) > 1:
+        raise DataError(
+            "these trials ran on more than one version of the data and cannot be ranked together",
+            code="D063",
+            found=", ".join(f"{name} ({n} trials)" for name, n in versions.most_common()),
+            fix="start anew on the present data with --fresh",
+        )
+
+
+def _is_confirm(record: TrialRecord, arm: str) -> bool:
+    return record.arm == arm and record.stage == "confirm"
+
+
+def _test_openings(records: Sequence[TrialRecord], arm: str) -> int:
+    opened = [r for r in records if _is_confirm(r, arm) and r.result is not None]
+    return len({r.recipe for r in opened if any(key.startswith("test/") for key in _scores(r))})
+
+
+def _usable(
+    tried: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame]
+) -> tuple[tuple[TrialRecord, ...], tuple[str, ...]]:
+    holes: list[str] = []
+    usable: dict[int, TrialRecord] = {}
+    for record in sorted(tried, key=lambda r: (_seed(r), r.ended_unix_ms, r.uid)):
+        if record.outcome != "finished" or record.result is None:
+            kind = record.failure.kind if record.failure else record.outcome
+            holes.append(f"{record.arm}: the confirm trial of seed {_seed(record)} ended as {kind}")
+        elif record.uid not in predictions:
+            holes.append(
+                f"{record.arm}: the confirm trial of seed {_seed(record)} has no predictions"
+            )
+        else:
+            usable.setdefault(_seed(record), record)
+    return tuple(usable.values()), tuple(holes)
+
+
+def _validation_scores(
+    usable: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return the mean validation score of each protocol that every seed has, and holes for the others."""
+    parts = {record.uid: _scored_parts(record, predictions[record.uid]) for record in usable}
+    scores, holes = {}, []
+    for name in sorted(set().union(*parts.values())):
+        n_whole = sum(parts[record.uid].get(name) == _WHOLE for record in usable)
+        if n_whole == len(usable):
+            key = str(MetricKey("val", name, RANKED_METRIC))
+            scores[name] = float(np.mean([_scores(record)[key] for record in usable]))
+        else:
+            holes.append(
+                f"{usable[0].arm}: {name} is whole for {n_whole} of {len(usable)} seeds, left out"
+            )
+    return scores, tuple(holes)
+
+
+def _scored_parts(record: TrialRecord, frame: pd.DataFrame) -> dict[str, set[str]]:
+    """Return what a trial holds of each protocol: its validation score, its test score, its predictions."""
+    parts: dict[str, set[str]] = {name: {"predictions"} for name in protocols_of(frame)}
+    for key in map(MetricKey.parse, _scores(record)):
+        if key.metric == RANKED_METRIC and key.split in _WHOLE:
+            parts.setdefault(key.task, set()).add(key.split)
+    return parts
+
+
+def _scores(record: TrialRecord) -> dict[str, float]:
+    return record.result.scores if record.result is not None else {}
+
+
+def _seed(record: TrialRecord) -> int:
+    return int(record.config["seed"])

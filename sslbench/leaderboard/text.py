@@ -1,0 +1,106 @@
+"""The leaderboard as a data frame, as CSV and as markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from sslbench.leaderboard.board import Leaderboard, Row
+from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.table import Table, main_table, protocol_table
+
+_LOOSE_UNDERSCORE = re.compile(r"(?<!\w)_|_(?!\w)")  # inside a word markdown leaves it alone
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_frame(board: Leaderboard) -> pd.DataFrame:
+    """Return one line a row of the leaderboard, numbers as numbers; empty if there are no rows."""
+    return pd.DataFrame([_values(board, row) for row in board.rows])
+
+
+def render_csv(board: Leaderboard) -> str:
+    """Return the frame as CSV; text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
+    frame = to_frame(board)
+    text_columns = frame.select_dtypes(include="object").columns
+    return frame.assign(**{name: frame[name].map(_defused) for name in text_columns}).to_csv(
+        index=False, lineterminator="\n"
+    )
+
+
+def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
+    """Return verdict, table, same-protocol table, notes, holes and failures as GitHub markdown."""
+    lines = [f"## {_escaped(facts.sweep)} on {_escaped(facts.dataset)}", ""]
+    lines += [_escaped(facts.question), "", f"**{_escaped(board.verdict)}**", ""]
+    if board.rows:
+        lines += [
+            *_markdown_table(main_table(board, digits=3)),
+            "",
+            f"_{_escaped(board.stamp)}_",
+            "",
+        ]
+        lines += ["The same, by protocol (mean test macro F1):", ""]
+        lines += [*_markdown_table(protocol_table(board, digits=3)), ""]
+    lines += [*_bullets("Notes", board.notes), *_bullets("Holes", board.holes)]
+    failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
+    return "\n".join([*lines, *_bullets("Failed trials", failures)]).rstrip() + "\n"
+
+
+def _values(board: Leaderboard, row: Row) -> dict[str, object]:
+    difference = row.difference
+    return {
+        "rank": row.rank,
+        "method": row.method,
+        "arm": row.arm,
+        "regime": row.regime,
+        "protocol": row.protocol,
+        "test_macro_f1": row.test.mean,
+        "test_low": row.test.low,
+        "test_high": row.test.high,
+        "is_reference": row.is_reference,
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
+        "validation_macro_f1": row.validation,
+        **{f"test/{name}/macro_f1": row.test_by_protocol.get(name) for name in board.protocols},
+        "seeds": len(row.seeds),
+        "trials": row.effort.n_trials,
+        "trials_failed": row.effort.n_failed,
+        "trials_planned": row.effort.n_planned,
+        "seconds": round(row.effort.seconds, 1),
+        "recipe": row.recipe,
+        "recipe_params": "; ".join(f"{k}={v}" for k, v in sorted(row.params.items())),
+        "test_openings": row.n_test_openings,
+    }
+
+
+def _defused(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _markdown_table(table: Table) -> Iterator[str]:
+    yield _markdown_line([column.title for column in table.columns])
+    yield _markdown_line(["---:" if c.align == "right" else "---" for c in table.columns])
+    for row in table.rows:
+        yield _markdown_line([_escaped(cell) for cell in row])
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _bullets(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"**{title}**", "", *(f"- {_escaped(line)}" for line in lines), ""] if lines else []
+
+
+def _escaped(text: str) -> str:
+    """Return text that markdown shows as it is: no HTML, no table cells, no line breaks."""
+    one_line = " ".join(text.split())
+    quoted = html.escape(one_line, quote=False)
+    for character in ("\\", "|", "`", "*", "[", "]"):
+        quoted = quoted.replace(character, f"\\{character}")
+    return _LOOSE_UNDERSCORE.sub(r"\\_", quoted)
