@@ -1,0 +1,162 @@
+"""Every pretext task keeps the contract of pretext/base.py; a new file is covered the moment it exists."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from sslbench.config import TrainingOptions
+from sslbench.data.cells import Cells, CountsMatrix
+from sslbench.encoders.base import build_encoder, embed_cells
+from sslbench.pretext.base import Loss, Pretext, build_pretext
+from sslbench.registry import PRETEXTS, defining_module
+from sslbench.results import Regime
+from sslbench.seeding import global_stream
+from sslbench.training import fit
+
+N_GENES, N_TYPES = 50, 4
+# Every pretext task is tried with an mlp, unless it can only fill another encoder.
+ENCODER_OF = {"pca": "linear"}
+
+
+def some_cells(n_cells=160):
+    """Four types of cells, each with ten genes of its own; a tenth of the cells is unlabelled."""
+    rng = np.random.default_rng(0)
+    label = np.arange(n_cells) % N_TYPES
+    rate = np.full((n_cells, N_GENES), 0.4)
+    for cell in range(n_cells):
+        rate[cell, 10 * label[cell] : 10 * label[cell] + 10] = 4 * rng.gamma(3, 1 / 3)
+    return Cells(
+        counts=CountsMatrix.from_scipy(csr_matrix(rng.poisson(rate))),
+        row_ids=np.arange(n_cells),
+        genes=tuple(f"g{g}" for g in range(N_GENES)),
+        label=np.where(rng.random(n_cells) < 0.1, -1, label),
+        label_names=("a", "b", "c", "d"),
+        donor=np.full(n_cells, ""),
+        batch=np.full(n_cells, ""),
+    )
+
+
+def visible_to(pretext_class, cells):
+    return cells if pretext_class.sees_labels else cells.without_labels()
+
+
+def prepared(name, *, seed=0):
+    cells = some_cells()
+    with global_stream(seed, "init"):
+        encoder = build_encoder(ENCODER_OF.get(name, "mlp"), {"embedding_dim": 8}, n_genes=N_GENES)
+        pretext = build_pretext(
+            name, {}, encoder=encoder, genes=cells.genes, label_names=cells.label_names
+        )
+    pretext.prepare(visible_to(PRETEXTS.load(name), cells))
+    return pretext
+
+
+def gradient_based():
+    return [name for name in PRETEXTS.names() if not PRETEXTS.load(name).gradient_free]
+
+
+def trained(name, *, seed=0, max_updates=20, reports=None):
+    pretext = prepared(name, seed=seed)
+    training = TrainingOptions(minibatch_size=32, max_updates=max_updates, evaluate_every=10)
+
+    def on_report(updates, means):
+        if reports is not None:
+            reports.append(means)
+        return True
+
+    fit(pretext, some_cells(), training, seed=seed, device="cpu", on_report=on_report)
+    return pretext
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_options_are_documented_and_readable_without_torch(name):
+    light, imported = PRETEXTS.options(name), defining_module(PRETEXTS.load(name)).Options
+    assert light.model_json_schema() == imported.model_json_schema()
+    assert all(field.description for field in imported.model_fields.values())
+    assert PRETEXTS.summary(name)
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_the_class_says_its_regime_and_whether_it_sees_labels(name):
+    pretext_class = PRETEXTS.load(name)
+    assert issubclass(pretext_class, Pretext)
+    assert pretext_class.regime in get_args(Regime)
+    assert pretext_class.sees_labels == (pretext_class.regime == "supervised")
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_the_embedding_is_finite_and_has_a_row_a_cell(name):
+    z = embed_cells(prepared(name).encoder, some_cells())
+    assert z.shape == (160, 8)
+    assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_a_classifier_gives_one_logit_a_label(name):
+    pretext = prepared(name)
+    assert (pretext.classifier is not None) == PRETEXTS.load(name).sees_labels
+    if pretext.classifier is not None:
+        assert pretext.classifier(torch.zeros(3, 8)).shape == (3, N_TYPES)
+
+
+@pytest.mark.parametrize("name", gradient_based())
+def test_loss_is_one_finite_number_with_detached_logs(name):
+    pretext = prepared(name)
+    cells = visible_to(type(pretext), some_cells())
+    loss = pretext.loss(cells.minibatch(np.arange(32)), torch.Generator().manual_seed(0))
+    assert isinstance(loss, Loss)
+    assert loss.value.shape == ()
+    assert loss.value.isfinite()
+    assert loss.value.requires_grad
+    assert all(log.shape == () and not log.requires_grad for log in loss.logs.values())
+
+
+@pytest.mark.parametrize("name", gradient_based())
+def test_loss_draws_from_its_generator_alone(name):
+    pretext = prepared(name).eval()
+    minibatch = visible_to(type(pretext), some_cells()).minibatch(np.arange(32))
+    values = []
+    for poison in (1, 2):
+        torch.manual_seed(poison)
+        values.append(pretext.loss(minibatch, torch.Generator().manual_seed(5)).value)
+    assert torch.equal(*values)
+
+
+@pytest.mark.parametrize("name", gradient_based())
+def test_the_loss_falls_over_a_hundred_updates(name):
+    reports = []
+    trained(name, max_updates=100, reports=reports)
+    losses = [means["train/pretext/loss"] for means in reports]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("name", gradient_based())
+def test_training_moves_every_weight_of_the_encoder(name):
+    before = {key: value.clone() for key, value in prepared(name).encoder.named_parameters()}
+    after = dict(trained(name).encoder.named_parameters())
+    assert not any(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_the_same_seed_gives_bit_equal_weights(name):
+    make = prepared if PRETEXTS.load(name).gradient_free else trained
+    torch.manual_seed(1)
+    first = make(name).state_dict()
+    torch.manual_seed(2)
+    second = make(name).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_a_trained_embedding_is_the_same_in_any_order_any_minibatch_or_alone(name):
+    pretext = prepared(name) if PRETEXTS.load(name).gradient_free else trained(name)
+    cells = some_cells()
+    together = embed_cells(pretext.encoder, cells)
+    for index in (np.arange(160)[::-1].copy(), np.arange(7), np.array([3])):
+        x = cells.minibatch(index).x
+        with torch.inference_mode():
+            part = pretext.encoder.eval()(x).numpy()
+        np.testing.assert_allclose(part, together[index], atol=1e-5)
