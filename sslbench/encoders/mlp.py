@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
@@ -19,8 +19,10 @@ class Options(ComponentOptions):
 
     width: PositiveInt = Field(256, description="units of each hidden layer")
     depth: int = Field(2, ge=0, le=16, description="number of hidden layers; 0 is a linear map")
-    hidden: tuple[PositiveInt, ...] | None = Field(
-        None, description="units of the hidden layers one by one; replaces width and depth"
+    hidden: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d*(-[1-9]\d*)*$",
+        description="units of the hidden layers one by one, [512, 256] or 512-256; replaces width and depth",
     )
     embedding_dim: PositiveInt = Field(64, description="dimensions of the embedding")
     dropout: float = Field(0.1, ge=0, lt=1, description="rate after each hidden activation")
@@ -30,6 +32,12 @@ class Options(ComponentOptions):
     activation: Literal["relu", "gelu", "silu", "elu", "selu", "tanh"] = Field(
         "gelu", description="of each hidden layer; selu brings its own initialisation"
     )
+
+    @field_validator("hidden", mode="before")
+    @classmethod
+    def _one_scalar(cls, given: Any) -> Any:
+        """Write a list as 512-256: options are scalars, so that they can be searched and logged."""
+        return "-".join(map(str, given)) if isinstance(given, list | tuple) else given
 
 
 @ENCODERS.register
@@ -53,7 +61,9 @@ class MLP(Encoder):
 
 def hidden_widths(options: Options) -> tuple[int, ...]:
     """Return the units of the hidden layers, in order from the genes to the embedding."""
-    return (options.width,) * options.depth if options.hidden is None else options.hidden
+    if options.hidden is None:
+        return (options.width,) * options.depth
+    return tuple(map(int, options.hidden.split("-")))
 
 
 def _hidden_layer(options: Options, n_in: int, n_out: int) -> nn.Sequential:

@@ -180,6 +180,11 @@ def test_training_goes_on_in_train_mode_after_a_report_left_eval_mode():
     assert all(pretext.modes)
 
 
+def test_training_starts_in_train_mode():
+    pretext, _ = train(FakePretext().eval())
+    assert all(pretext.modes)
+
+
 def test_labels_are_absent_unless_the_task_sees_labels():
     assert all(minibatch.label is None for minibatch in train()[0].shown)
     pretext, _ = train(FakePretext(sees_labels=True))

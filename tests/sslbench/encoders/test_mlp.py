@@ -16,7 +16,13 @@ def test_width_and_depth_give_equal_hidden_layers():
 
 
 def test_hidden_replaces_width_and_depth():
-    assert hidden_widths(Options(width=32, depth=3, hidden=(16, 8))) == (16, 8)
+    assert hidden_widths(Options(width=32, depth=3, hidden="16-8")) == (16, 8)
+
+
+def test_hidden_as_a_list_is_the_same_option_and_logged_as_a_scalar():
+    as_list = Options.model_validate({"hidden": [512, 256]})
+    assert as_list == Options(hidden="512-256")
+    assert as_list.model_dump(mode="json")["hidden"] == "512-256"
 
 
 def test_depth_zero_is_a_linear_map():
@@ -66,7 +72,16 @@ def test_dropout_acts_in_train_mode_only():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dropout": 1.0}, {"norm": "group"}, {"width": 0}, {"hidden": [0]}, {"deep": 2}]
+    "wrong",
+    [
+        {"dropout": 1.0},
+        {"norm": "group"},
+        {"width": 0},
+        {"hidden": [0]},
+        {"hidden": []},
+        {"hidden": "16x8"},
+        {"deep": 2},
+    ],
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError):
