@@ -1,0 +1,189 @@
+"""The `sslbench` command: one thin function per verb; what a verb needs is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslbench.errors import SslbenchError
+
+app = typer.Typer(
+    name="sslbench",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Does self-supervised pretraining help on my cells? Sweeps, tuned baselines and a leaderboard.",
+)
+
+HomeOption = Annotated[Path, typer.Option("--home", help="folder of ledger, stores and reports")]
+FormatOption = Annotated[str, typer.Option("--format", help="table or json")]
+SweepArgument = Annotated[str, typer.Argument(help="a sweep's name, or the path of its YAML")]
+OverrideOption = Annotated[
+    list[str] | None, typer.Option("-o", "--override", help="key.key=value put into the sweep file")
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", help="a data-set YAML or an .h5ad instead of the sweep's own"),
+]
+LabelKeyOption = Annotated[str | None, typer.Option("--label-key", help="obs column of cell types")]
+DonorKeyOption = Annotated[
+    str | None, typer.Option("--donor-key", help="obs column of donors; none: split cells by label")
+]
+TRACKING = Path("tracking")
+
+
+@app.command()
+def sweep(
+    name: SweepArgument,
+    override: OverrideOption = None,
+    data: DataOption = None,
+    label_key: LabelKeyOption = None,
+    donor_key: DonorKeyOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="set earlier trials aside")] = False,
+    home: HomeOption = TRACKING,
+) -> None:
+    """Search, confirm on fresh seeds, rank against tuned baselines; the same command resumes."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.sweep import Asked, run_sweep
+
+    asked = Asked(
+        sweep=name,
+        overrides=tuple(override or ()),
+        data=data,
+        label_key=label_key,
+        donor_key=donor_key,
+        fresh=fresh,
+    )
+    raise typer.Exit(run_sweep(asked, Home(home.absolute())))
+
+
+@app.command()
+def check(
+    name: SweepArgument,
+    override: OverrideOption = None,
+    data: DataOption = None,
+    label_key: LabelKeyOption = None,
+    donor_key: DonorKeyOption = None,
+    home: HomeOption = TRACKING,
+) -> None:
+    """Show what a sweep would do: its space, its trials, an estimate of time and disk."""
+    from sslbench.cli.check import check_sweep
+    from sslbench.cli.places import Home
+    from sslbench.cli.sweep import Asked
+
+    overrides = tuple(override or ())
+    asked = Asked(
+        sweep=name, overrides=overrides, data=data, label_key=label_key, donor_key=donor_key
+    )
+    check_sweep(asked, Home(home.absolute()))
+
+
+@app.command("list")
+def list_known(output: FormatOption = "table") -> None:
+    """Name every sweep, data set, pretext task, mask, head, encoder and evaluation task."""
+    from sslbench.cli.listing import show_known
+
+    show_known(output)
+
+
+@app.command()
+def status(
+    sweep: Annotated[str | None, typer.Argument(help="only this sweep")] = None,
+    output: FormatOption = "table",
+    home: HomeOption = TRACKING,
+) -> None:
+    """Show how far every sweep in the ledger is."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.results import show_status
+
+    show_status(Home(home.absolute()), sweep, output)
+
+
+@app.command()
+def leaderboard(
+    sweep: Annotated[
+        str | None, typer.Argument(help="only this sweep; all of them if left out")
+    ] = None,
+    output: FormatOption = "table",
+    home: HomeOption = TRACKING,
+) -> None:
+    """Rank again from the ledger and write the report again."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.results import show_leaderboards
+
+    show_leaderboards(Home(home.absolute()), sweep, output)
+
+
+@app.command()
+def pull(
+    to: Annotated[Path, typer.Option("--to", help="folder to make")],
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", help="the newest sweep if left out")
+    ] = None,
+    registry: Annotated[
+        str | None, typer.Option("--registry", help="a registered model, from the tracking server")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace an earlier pull")] = False,
+    home: HomeOption = TRACKING,
+) -> None:
+    """Take the best model (by validation) away as a folder that explains itself."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.pull import pull_best, pull_registered
+
+    where = Home(home.absolute())
+    if registry is None:
+        pull_best(where, sweep=sweep, to=to, force=force)
+    else:
+        pull_registered(where, model=registry, to=to, force=force)
+
+
+@app.command()
+def embed(
+    file: Annotated[Path, typer.Argument(help="an .h5ad with raw counts; it is not changed")],
+    model: Annotated[Path, typer.Option("--model", help="a pulled model folder")],
+    out: Annotated[Path, typer.Option("--out", help="the .h5ad to write")],
+) -> None:
+    """Write a copy of an .h5ad with the model's embedding in obsm["X_sslbench"]."""
+    from sslbench.cli.embed import embed_file
+
+    embed_file(file, model=model, out=out)
+
+
+@app.command()
+def sync(
+    sweep: Annotated[str | None, typer.Argument(help="only this sweep")] = None,
+    home: HomeOption = TRACKING,
+) -> None:
+    """Bring the MLflow store up to date with the ledger."""
+    from sslbench.cli.mirror import sync_all
+    from sslbench.cli.places import Home
+
+    sync_all(Home(home.absolute()), sweep)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", min=1024, max=65535)] = 5000,
+    home: HomeOption = TRACKING,
+) -> None:
+    """Open the MLflow UI on 127.0.0.1 only."""
+    from sslbench.cli.mirror import serve_ui
+    from sslbench.cli.places import Home
+
+    raise typer.Exit(serve_ui(Home(home.absolute()), port))
+
+
+def main() -> None:
+    """Run the command; known problems are printed in at most eight lines, without a traceback."""
+    try:
+        app()
+    except SslbenchError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on from here\n")
+        sys.exit(130)

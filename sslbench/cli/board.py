@@ -1,0 +1,134 @@
+"""From a ledger folder to its leaderboard and report files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sslbench.cli.places import Home
+from sslbench.cli.question import Question
+from sslbench.data.manifest import StoreManifest
+from sslbench.data.report import describe_data, describe_split
+from sslbench.ledger import Ledger, write_atomically
+from sslbench.provenance import provenance
+from sslbench.registry import PRETEXTS
+from sslbench.results import Regime, TrialRecord
+from sslbench.search.space import size
+from sslbench.search.spec import SweepSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sslbench.leaderboard.board import Leaderboard
+    from sslbench.leaderboard.facts import PlannedArm, SweepFacts
+
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The leaderboard of a ledger folder, with all it was made from."""
+
+    board: Leaderboard
+    facts: SweepFacts
+    records: list[TrialRecord]
+    predictions: dict[str, pd.DataFrame]
+
+
+def answer(folder: Path, question: Question) -> Answer:
+    """Rank what the ledger holds."""
+    from sslbench.leaderboard.ranking import rank_arms
+
+    ledger = Ledger(folder)
+    asked = set(question.sweep_spec.arms)
+    records = [record for record in ledger.records().values() if record.arm in asked]
+    predictions = test_predictions(ledger, records)
+    facts = sweep_facts(question)
+    board = rank_arms(records, predictions, facts)
+    return Answer(board=board, facts=facts, records=records, predictions=predictions)
+
+
+def test_predictions(ledger: Ledger, records: list[TrialRecord]) -> dict[str, pd.DataFrame]:
+    """Return the test predictions of the confirm trials, by uid."""
+    import pandas as pd
+
+    found = {}
+    for record in records:
+        attempt = ledger.attempt(record.uid)
+        if record.stage == "confirm" and attempt is not None and PREDICTIONS in record.files:
+            found[record.uid] = pd.read_parquet(attempt.folder / PREDICTIONS)
+    return found
+
+
+def sweep_facts(question: Question) -> SweepFacts:
+    """Return what the leaderboard is told beside the records."""
+    from sslbench.leaderboard.facts import SweepFacts
+
+    spec, manifest = question.sweep_spec, StoreManifest.model_validate(question.data)
+    here = provenance()
+    dirty = " + uncommitted changes" if here["dirty"] == "true" else ""
+    shown = ("sslbench", "python", "torch", "ray", "optuna", "mlflow", "scikit-learn")
+    return SweepFacts(
+        sweep=question.sweep,
+        question=spec.question,
+        dataset=manifest.dataset,
+        data_line=describe_data(manifest),
+        split_line=describe_split(manifest),
+        label_names=manifest.label_names,
+        excluded_labels=tuple(f"{n} ({why})" for n, why in manifest.excluded_labels.items()),
+        test_donors=manifest.donors_per_split.get("test", ()),
+        budget_trials=spec.budget.trials,
+        confirm_seeds=spec.budget.confirm_seeds,
+        objective=spec.objective.metric,
+        versions=(*((name, here[name]) for name in shown), ("data", manifest.fingerprint)),
+        commit=(here["commit"] or "not in a repository") + dirty,
+        arms=tuple(_planned(name, spec) for name in spec.arms),
+    )
+
+
+def _planned(name: str, spec: SweepSpec) -> PlannedArm:
+    from sslbench.leaderboard.facts import PlannedArm
+
+    arm = spec.arms[name]
+    return PlannedArm(
+        name=name,
+        pretext=arm.pretext["name"],
+        encoder=arm.encoder["name"],
+        regime=regime_of(arm.pretext["name"]),
+        n_trials=arm.n_trials(spec.budget),
+        exhausted=size(arm.search) <= spec.budget.trials,
+    )
+
+
+def regime_of(pretext: str) -> Regime:
+    """Return the regime that a pretext task declares."""
+    regime: Regime = PRETEXTS.load(pretext).regime
+    return regime
+
+
+def write_report(home: Home, found: Answer) -> list[Path]:
+    """Write the report as HTML, CSV, markdown and picture; return the files, the page first."""
+    from sslbench.leaderboard.report.page import render_html
+    from sslbench.leaderboard.report.picture import draw_leaderboard
+    from sslbench.leaderboard.text import render_csv, render_markdown
+
+    name, facts = report_name(found.facts), found.facts
+    home.reports.mkdir(parents=True, exist_ok=True)
+    page = home.reports / f"{name}.html"
+    write_atomically(page, render_html(found.board, found.records, found.predictions, facts))
+    if not found.board.rows:
+        return [page]
+    texts = {".csv": render_csv(found.board), ".md": render_markdown(found.board, facts)}
+    files = [page]
+    for suffix, text in texts.items():
+        files.append(page.with_suffix(suffix))
+        write_atomically(files[-1], text)
+    files.append(page.with_suffix(".png"))
+    draw_leaderboard(found.board, facts, files[-1])
+    return files
+
+
+def report_name(facts: SweepFacts) -> str:
+    """Return the stem of the report's files."""
+    return f"{facts.sweep}.{facts.dataset}"

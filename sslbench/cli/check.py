@@ -1,0 +1,76 @@
+"""`sslbench check`: what a sweep would do, and what it would cost, from a short calibration."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from sslbench.cli import terminal
+from sslbench.cli.places import Home
+from sslbench.cli.show import show_header
+from sslbench.cli.sweep import Asked, resolve
+from sslbench.config import TrialConfig
+from sslbench.data.manifest import read_manifest
+from sslbench.data.report import describe_data, describe_split
+from sslbench.search.space import first_params
+from sslbench.search.spec import SweepSpec, describe_space, plan_line
+
+CALIBRATION_UPDATES = 20
+STARTING_SECONDS = 12.0  # Ray and its workers, the store, the report
+RECORD_BYTES = 20_000
+
+
+def check_sweep(asked: Asked, home: Home) -> None:
+    """Print the resolved sweep, its space and its plan; train a few updates per arm to estimate the rest."""
+    from sslbench.data.store import prepare_store
+
+    spec, dataset = resolve(asked)
+    show_header()
+    terminal.say("asks", spec.question)
+    store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
+    manifest = read_manifest(store)
+    terminal.say("data", describe_data(manifest))
+    terminal.say("split", describe_split(manifest))
+    terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
+    terminal.say("plan", plan_line(spec))
+    seconds, size = estimate(spec, store)
+    terminal.say(
+        "time", f"at most about {terminal.duration(seconds)} (weak trials are stopped earlier)"
+    )
+    terminal.say("disk", f"about {size / 1e6:.1f} MB")
+
+
+def estimate(spec: SweepSpec, store: Path) -> tuple[float, float]:
+    """Return seconds and bytes of the whole sweep if no trial were stopped early."""
+    slots = max(1, (os.cpu_count() or 1) // spec.resources.cpus_per_trial)
+    seconds, size = 0.0, 0.0
+    for name, arm in spec.arms.items():
+        config = spec.config(name, first_params(arm.search), seed=spec.seed)
+        one, weights = calibrate(config, store)
+        n_search, n_confirm = arm.n_trials(spec.budget), spec.budget.confirm_seeds
+        seconds += one * (n_search + n_confirm) / slots
+        size += RECORD_BYTES * n_search + (RECORD_BYTES + weights) * n_confirm
+    return STARTING_SECONDS + seconds, size
+
+
+def calibrate(config: TrialConfig, store: Path) -> tuple[float, float]:
+    """Return the seconds of a whole trial and the bytes of its weights, from a few updates of it."""
+    import torch
+
+    from sslbench.trial import run_trial
+
+    torch.set_num_threads(1)
+    training = config.training
+    few = min(CALIBRATION_UPDATES, training.max_updates)
+    short = config.model_copy(
+        update={"training": training.model_copy(update={"max_updates": few, "evaluate_every": few})}
+    )
+    points = []
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as workdir:
+        result = run_trial(short, store=store, workdir=Path(workdir), report=points.append)
+    whole = time.monotonic() - started
+    trained = points[-1].seconds if result.updates else 0.0
+    return whole + trained * (training.max_updates / few - 1), 4.0 * result.n_parameters

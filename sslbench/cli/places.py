@@ -1,0 +1,48 @@
+"""Where things lie: sweep files, and what a run leaves behind under the tracking folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.errors import ConfigError, nearest
+
+SWEEPS = Path("sweeps")
+
+
+@dataclass(frozen=True)
+class Home:
+    """The tracking folder: ledger, cell stores, MLflow database, artefacts and reports."""
+
+    folder: Path
+
+    @property
+    def ledgers(self) -> Path:
+        """One folder per sweep and question."""
+        return self.folder / "ledger"
+
+    @property
+    def stores(self) -> Path:
+        """Prepared cell stores, shared by all sweeps."""
+        return self.folder / "store"
+
+    @property
+    def reports(self) -> Path:
+        """Reports by sweep."""
+        return self.folder / "reports"
+
+
+def sweep_names() -> list[str]:
+    """Return the sweeps of this folder, sorted."""
+    return sorted(file.stem for file in SWEEPS.glob("*.yaml"))
+
+
+def sweep_file(name: str) -> Path:
+    """Return the file of a sweep given by name or by path; raise ConfigError naming the nearest."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    if name not in sweep_names():
+        known = sweep_names()
+        fix = nearest(name, known) if known else f"run from the folder that holds {SWEEPS}/"
+        raise ConfigError(f"unknown sweep {name!r}", code="C030", where=f"{SWEEPS}/", fix=fix)
+    return SWEEPS / f"{name}.yaml"

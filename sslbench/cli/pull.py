@@ -1,0 +1,70 @@
+"""`sslbench pull`: the winner as a folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sslbench.cli import terminal
+from sslbench.cli.places import Home
+from sslbench.cli.question import newest
+from sslbench.errors import ConfigError, RefusedError
+from sslbench.ledger import Ledger
+from sslbench.results import champion
+
+CHECKPOINT = "checkpoint"
+
+
+def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
+    """Copy the checkpoint of the best confirm trial by validation from the ledger."""
+    folder, question = newest(home, sweep)
+    ledger = Ledger(folder)
+    best = champion(list(ledger.records().values()))
+    attempt = ledger.attempt(best.uid) if best is not None else None
+    if best is None or attempt is None:
+        raise ConfigError(
+            f"the sweep {question.sweep!r} has no confirmed model yet",
+            code="C041",
+            where=str(folder),
+            fix=f"make sweep SWEEP={question.sweep}",
+        )
+    _make_room(to, force=force)
+    temporary = to.with_name(f".{to.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(attempt.folder / CHECKPOINT, temporary)
+    temporary.rename(to)
+    terminal.say("pulled", f"{best.arm} ({question.sweep} on {best.dataset}) -> {to}")
+    _say_how(to)
+
+
+def pull_registered(home: Home, *, model: str, to: Path, force: bool) -> None:
+    """Download the champion of a registered model from the tracking server."""
+    from sslbench.tracking.registry import pull_from_registry
+    from sslbench.tracking.store import store_uri
+
+    _make_room(to, force=force)
+    pull_from_registry(store_uri(home.folder), model, to)
+    terminal.say("pulled", f"{model}@champion -> {to}")
+    _say_how(to)
+
+
+def _make_room(to: Path, *, force: bool) -> None:
+    """Replace only what an earlier pull has written, and only if asked."""
+    if not to.exists():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        return
+    if not (to / "checkpoint.json").is_file():
+        raise RefusedError(f"{to} exists and is no model folder", fix="choose another --to")
+    if not force:
+        raise RefusedError(f"{to} holds a model already", fix="--force replaces it")
+    shutil.rmtree(to)
+
+
+def _say_how(to: Path) -> None:
+    lines = [
+        'adata = sc.read_h5ad("my.h5ad")',
+        f'sslbench.embed(adata, model="{to}")     # obsm["X_sslbench"]',
+        'sc.pp.neighbors(adata, use_rep="X_sslbench"); sc.tl.umap(adata); sc.pl.umap(adata)',
+    ]
+    for line in lines:
+        terminal.out.print(f"  {line}", markup=False)

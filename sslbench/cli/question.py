@@ -1,0 +1,79 @@
+"""The question a ledger folder answers, written beside its trials: the sweep as resolved and its data."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sslbench.cli.places import Home
+from sslbench.config import Frozen
+from sslbench.errors import ConfigError, SetupError
+from sslbench.ledger import Ledger, write_atomically
+from sslbench.search.spec import SweepSpec
+
+FILE = "sweep.json"
+
+
+class Question(Frozen):
+    """What was asked of which cells; the newest execution of the sweep."""
+
+    sweep: str
+    execution: str
+    asked_unix_ms: int
+    spec: dict[str, Any]
+    data: dict[str, Any]  # the cell store's manifest, as shown in reports
+    store: str  # the folder of the cell store when the question was asked
+
+    @property
+    def sweep_spec(self) -> SweepSpec:
+        """The sweep, checked again."""
+        return SweepSpec.model_validate(self.spec)
+
+
+def new_execution() -> str:
+    """Return a name for an execution of a sweep that starts from nothing."""
+    return uuid.uuid4().hex[:12]
+
+
+def write_question(ledger: Ledger, question: Question) -> None:
+    """Write the question beside the trials."""
+    ledger.folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(ledger.folder / FILE, question.model_dump_json(indent=1))
+
+
+def read_question(folder: Path) -> Question | None:
+    """Return the question of a ledger folder, or None if none was written."""
+    file = folder / FILE
+    if not file.exists():
+        return None
+    try:
+        return Question.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise SetupError(
+            "this ledger's question cannot be read", code="S011", where=str(file), fix="use --fresh"
+        ) from error
+
+
+def asked(home: Home, sweep: str | None = None) -> list[tuple[Path, Question]]:
+    """Return (folder, question) of every sweep in the ledger, or of one, newest first."""
+    folders = [f for f in home.ledgers.glob("*") if f.is_dir() and not f.name.startswith(".")]
+    read = [(folder, read_question(folder)) for folder in folders]
+    found = [(f, q) for f, q in read if q is not None and sweep in (None, q.sweep)]
+    return sorted(found, key=lambda item: -item[1].asked_unix_ms)
+
+
+def newest(home: Home, sweep: str | None = None) -> tuple[Path, Question]:
+    """Return the newest question; raise ConfigError with the command that makes one."""
+    found = asked(home, sweep)
+    if not found:
+        named = f"of the sweep {sweep!r} " if sweep else ""
+        raise ConfigError(
+            f"there is no result {named}yet",
+            code="C040",
+            where=str(home.ledgers),
+            fix=f"make sweep SWEEP={sweep or 'mae_masking'}",
+        )
+    return found[0]

@@ -1,0 +1,78 @@
+"""`sslbench status` and `sslbench leaderboard`: what the ledger says now."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sslbench.cli import terminal
+from sslbench.cli.board import answer, write_report
+from sslbench.cli.places import Home
+from sslbench.cli.question import Question, asked, newest
+from sslbench.cli.show import show_answer
+from sslbench.ledger import Ledger
+
+
+def show_status(home: Home, sweep: str | None, output: str) -> None:
+    """Print one line per arm of every sweep in the ledger."""
+    newest(home, sweep)  # says what to do where there is none
+    rows = []
+    for folder, question in asked(home, sweep):
+        rows += _status_rows(Ledger(folder), question)
+    if output == "json":
+        terminal.print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+    else:
+        terminal.print_table(COLUMNS, rows)
+
+
+COLUMNS = ("sweep", "data", "arm", "search", "confirm", "stopped", "failed", "best validation")
+
+
+def _status_rows(ledger: Ledger, question: Question) -> list[tuple[str, ...]]:
+    spec = question.sweep_spec
+    records = list(ledger.records().values())
+    rows = []
+    for name, arm in spec.arms.items():
+        own = [record for record in records if record.arm == name]
+        outcomes = Counter(record.outcome for record in own)
+        stages = Counter(record.stage for record in own)
+        best = max((r.objective_value or 0.0 for r in own if r.stage == "search"), default=None)
+        rows.append(
+            (
+                question.sweep,
+                str(question.data["dataset"]),
+                name,
+                f"{stages['search']}/{arm.n_trials(spec.budget)}",
+                f"{stages['confirm']}/{spec.budget.confirm_seeds}",
+                str(outcomes["stopped"]),
+                str(outcomes["failed"]),
+                "" if best is None else f"{best:.3f}",
+            )
+        )
+    return rows
+
+
+def show_leaderboards(home: Home, sweep: str | None, output: str) -> None:
+    """Rank every sweep in the ledger (the newest execution of each on each data set) and write its report."""
+    newest(home, sweep)
+    shown: set[tuple[str, str]] = set()
+    tables = []
+    for folder, question in asked(home, sweep):
+        key = (question.sweep, str(question.data["dataset"]))
+        if key in shown:
+            continue
+        shown.add(key)
+        found = answer(folder, question)
+        files = write_report(home, found)
+        if output == "json":
+            from sslbench.leaderboard.text import to_frame
+
+            rows = to_frame(found.board).to_dict(orient="records")
+            tables.append(
+                {"sweep": key[0], "dataset": key[1], "verdict": found.board.verdict, "rows": rows}
+            )
+            continue
+        terminal.say("sweep", f"{key[0]} on {key[1]}: {found.facts.question}")
+        show_answer(found)
+        terminal.say("report", str(files[0]))
+    if output == "json":
+        terminal.print_json(tables)

@@ -1,0 +1,55 @@
+"""The sweep's output around its table: header, verdict, notes and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sslbench.cli import terminal
+from sslbench.provenance import version_of
+
+if TYPE_CHECKING:
+    from sslbench.cli.board import Answer
+    from sslbench.cli.mirror import Mirrored
+    from sslbench.cli.places import Home
+
+
+def show_header() -> None:
+    """Say what runs on what."""
+    import os
+    import platform
+
+    parts = [f"sslbench {version_of('sslbench')}", f"python {platform.python_version()}"]
+    parts += [f"{name} {version_of(name)}" for name in ("torch", "ray", "optuna", "mlflow")]
+    terminal.err.print(" | ".join([*parts, f"{os.cpu_count()} CPUs"]), style="bold", markup=False)
+
+
+def show_answer(found: Answer) -> None:
+    """Print the leaderboard, its caveats and the verdict."""
+    from sslbench.leaderboard.table import main_table, protocol_table
+
+    board = found.board
+    if board.rows:
+        for table in (main_table(board, digits=2), protocol_table(board, digits=2)):
+            terminal.print_table([column.title for column in table.columns], table.rows)
+            terminal.out.print()
+        terminal.say("note", board.stamp)
+    for line in (*board.notes, *board.holes):
+        terminal.say("note", line)
+    for group in board.failures:
+        text = f"{group.n_trials} x {group.arm} ({group.stage}) {group.kind}: {group.message}"
+        terminal.say("failed", text)
+    terminal.out.print(f"[bold]verdict[/bold]  {board.verdict}")
+
+
+def show_next_steps(home: Home, files: list[Path], mirror: Mirrored) -> None:
+    """Say where everything is and what to type next."""
+    terminal.say("report", str(files[0]))
+    terminal.say("store", mirror.uri)
+    if mirror.synced:
+        terminal.say("browse", f"make ui, then {mirror.link}" if mirror.link else "make ui")
+    else:
+        terminal.say("store", f"not up to date ({mirror.problem}); results are safe: sslbench sync")
+    terminal.say(
+        "next", "make pull TO=best  |  sslbench embed my.h5ad --model best --out embedded.h5ad"
+    )

@@ -1,0 +1,192 @@
+"""`sslbench sweep`: from a sweep file to a leaderboard; the same command resumes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.cli import terminal
+from sslbench.cli.board import Answer, answer, write_report
+from sslbench.cli.places import Home, sweep_file
+from sslbench.cli.question import Question, new_execution, read_question, write_question
+from sslbench.cli.show import show_answer, show_header, show_next_steps
+from sslbench.data.catalogue import DatasetSpec, load_dataset, spec_from_h5ad
+from sslbench.data.manifest import StoreManifest, read_manifest
+from sslbench.data.report import describe_data, describe_split
+from sslbench.errors import ConfigError
+from sslbench.ledger import Ledger
+from sslbench.provenance import provenance
+from sslbench.results import TrialRecord
+from sslbench.search.agenda import Agenda
+from sslbench.search.run import Execution, open_execution_folder, owned, run_execution
+from sslbench.search.spec import SweepSpec, load_sweep, plan_line
+
+OK, FAILED_TRIALS, NOT_SYNCED, INTERRUPTED = 0, 5, 6, 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the command line says."""
+
+    sweep: str
+    overrides: tuple[str, ...] = ()
+    data: str | None = None
+    label_key: str | None = None
+    donor_key: str | None = None
+    fresh: bool = False
+
+
+def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
+    """Return the checked sweep and the description of the cells it is run on."""
+    spec = load_sweep(sweep_file(asked.sweep), overrides=asked.overrides)
+    dataset = chosen_dataset(asked, spec)
+    chosen = spec.dataset.model_copy(update={"name": dataset.name})
+    return spec.model_copy(update={"dataset": chosen}), dataset
+
+
+def chosen_dataset(asked: Asked, spec: SweepSpec) -> DatasetSpec:
+    """Return the sweep's own data set, or the user's: a data-set YAML or an .h5ad with its keys."""
+    if asked.data is None:
+        return load_dataset(spec.dataset.name)
+    if not asked.data.endswith(".h5ad"):
+        return load_dataset(asked.data)
+    if asked.label_key is None or asked.donor_key is None:
+        raise ConfigError(
+            "an .h5ad needs its keys",
+            code="C050",
+            where=asked.data,
+            fix="--label-key cell_type --donor-key donor (or --donor-key none: cells split by label)",
+        )
+    donor_key = None if asked.donor_key == "none" else asked.donor_key
+    return spec_from_h5ad(asked.data, label_key=asked.label_key, donor_key=donor_key)
+
+
+def run_sweep(asked: Asked, home: Home) -> int:
+    """Search, confirm, rank and report; return the exit code."""
+    spec, dataset = resolve(asked)
+    show_header()
+    store, manifest = _prepared(dataset, spec, home)
+    name = Path(asked.sweep).stem
+    folder = open_execution_folder(home.ledgers, name, spec, manifest.fingerprint)
+    with owned(folder):
+        if asked.fresh:
+            _set_aside(folder)
+        question = _asked_now(folder, name, spec, store, manifest)
+        return _run(question, Ledger(folder), home, manifest)
+
+
+def _prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[Path, StoreManifest]:
+    from sslbench.data.store import prepare_store
+
+    store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
+    manifest = read_manifest(store)
+    terminal.say("data", describe_data(manifest))
+    terminal.say("split", describe_split(manifest))
+    return store, manifest
+
+
+def _set_aside(folder: Path) -> None:
+    """Move the trials of earlier runs away; nothing that was computed is deleted."""
+    trials = folder / "trials"
+    if trials.exists():
+        old = folder / f"before-{time.strftime('%Y%m%d-%H%M%S')}"
+        shutil.move(trials, old)
+        terminal.say("fresh", f"earlier trials were moved to {old}")
+    (folder / "sweep.json").unlink(missing_ok=True)
+
+
+def _asked_now(
+    folder: Path, name: str, spec: SweepSpec, store: Path, manifest: StoreManifest
+) -> Question:
+    """Write the question down; the execution goes on if the folder has one."""
+    before = read_question(folder)
+    question = Question(
+        sweep=name,
+        execution=before.execution if before else new_execution(),
+        asked_unix_ms=time.time_ns() // 1_000_000,
+        spec=spec.model_dump(mode="json", by_alias=True),
+        data=manifest.model_dump(mode="json"),
+        store=str(store),
+    )
+    write_question(Ledger(folder), question)
+    return question
+
+
+def _run(question: Question, ledger: Ledger, home: Home, manifest: StoreManifest) -> int:
+    from sslbench.cli.mirror import mirrored
+
+    execution = Execution(
+        spec=question.sweep_spec,
+        ledger=ledger,
+        store=Path(question.store).absolute(),
+        data_fingerprint=manifest.fingerprint,
+        provenance=provenance(),
+    )
+    agenda = execution.agenda()
+    _show_plan(execution.spec, agenda)
+    with mirrored(ledger, question, home) as mirror:
+        interrupted = not _search_and_confirm(execution, agenda)
+        if interrupted:
+            mirror.interrupted()
+        else:
+            found = answer(ledger.folder, question)
+            files = write_report(home, found)
+            mirror.finished(files, found)
+    if interrupted:
+        return _say_interrupted(agenda)
+    show_answer(found)
+    show_next_steps(home, files, mirror)
+    if not mirror.synced:
+        return NOT_SYNCED
+    return FAILED_TRIALS if _any_failed(found) else OK
+
+
+def _show_plan(spec: SweepSpec, agenda: Agenda) -> None:
+    n_ended = len(agenda.records())
+    again = f"{n_ended} of {agenda.n_planned()} trials are in the ledger" if n_ended else ""
+    terminal.say("plan", plan_line(spec))
+    terminal.say("resume", again or "interrupt at any time: the same command goes on")
+
+
+def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
+    """Run the agenda to its end; False if it was interrupted."""
+    progress = terminal.Progress(n_planned=agenda.n_planned(), n_ended=len(agenda.records()))
+
+    def on_ended(record: TrialRecord) -> None:
+        progress.ended(best=best_so_far(agenda.records()))
+
+    # Slurm and `kill` send SIGTERM: treat it like Ctrl-C, which Tune answers by ending cleanly.
+    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        run_execution(execution, agenda, on_ended=on_ended)
+    except KeyboardInterrupt:
+        return False
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        progress.close()
+    return agenda.is_done()
+
+
+def best_so_far(records: list[TrialRecord]) -> str:
+    """Return the best finished search trial in a few words."""
+    done = [r for r in records if r.stage == "search" and r.objective_value is not None]
+    if not done:
+        return ""
+    best = max(done, key=lambda r: r.objective_value or 0.0)
+    return f"best so far: {best.arm}  {best.objective} {best.objective_value:.3f}"
+
+
+def _say_interrupted(agenda: Agenda) -> int:
+    done, planned = len(agenda.records()), agenda.n_planned()
+    terminal.say(
+        "stopped", f"{done} of {planned} trials are safe; the same command goes on from here"
+    )
+    return INTERRUPTED
+
+
+def _any_failed(found: Answer) -> bool:
+    return any(record.outcome == "failed" for record in found.records)

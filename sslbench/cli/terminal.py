@@ -1,0 +1,89 @@
+"""What a person sees in the terminal: labelled lines, tables that fit 100 columns, one progress line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+TABLE_WIDTH = 100
+QUIET_SECONDS = 5.0  # between two progress lines where the terminal cannot redraw one
+
+
+def say(label: str, text: str) -> None:
+    """Print one labelled line to stderr, where everything for people goes."""
+    err.print(f"[bold]{label:<8}[/bold] ", end="")
+    err.print(text, markup=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """Print a table of plain text cells."""
+    table = Table(
+        title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*[_escaped(cell) for cell in row])
+    wide = Console(highlight=False, width=None if out.is_terminal else TABLE_WIDTH)
+    wide.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object to stdout."""
+    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("[", "\\[")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `h:mm:ss`."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+class Progress:
+    """One line that says how many trials have ended, how long the rest may take, and what is best so far."""
+
+    def __init__(self, *, n_planned: int, n_ended: int) -> None:
+        self.n_planned, self.n_ended, self.n_at_start = n_planned, n_ended, n_ended
+        self.started = time.monotonic()
+        self._last = 0.0
+        self._best = ""
+
+    def ended(self, *, best: str) -> None:
+        """Count one more trial and show the line, but not too often."""
+        self.n_ended += 1
+        self._best = best
+        now = time.monotonic()
+        if err.is_terminal or now - self._last >= QUIET_SECONDS or self.n_ended == self.n_planned:
+            self._last = now
+            self._show()
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        if err.is_terminal:
+            err.print()
+
+    def _show(self) -> None:
+        done = min(1.0, self.n_ended / self.n_planned)
+        bar = ("#" * round(16 * done)).ljust(16, "-")
+        line = f"[{bar}] {self.n_ended}/{self.n_planned}  {self._left()}  {self._best}"
+        if err.is_terminal:
+            err.print("\r\x1b[2K" + line[: err.width - 1], end="", markup=False)
+        else:
+            err.print(line, markup=False)
+
+    def _left(self) -> str:
+        here = self.n_ended - self.n_at_start
+        each = (time.monotonic() - self.started) / max(1, here)
+        return f"{duration(each * (self.n_planned - self.n_ended))} left"

@@ -1,0 +1,46 @@
+"""Where a result comes from: versions of the code and of what it stands on, commit, machine."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "anndata", "scanpy", "ray", "optuna", "mlflow")
+
+
+def provenance() -> dict[str, str]:
+    """Return versions, commit ("" outside a repository), dirty flag and host name as plain text."""
+    commit = _git("rev-parse", "HEAD")
+    dirty = bool(commit) and bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return {
+        "sslbench": version_of("sslbench"),
+        "python": platform.python_version(),
+        **{package: version_of(package) for package in PACKAGES},
+        "commit": commit,
+        "dirty": str(dirty).lower(),
+        "host": platform.node(),
+    }
+
+
+def version_of(package: str) -> str:
+    """Return an installed package's version, or "not installed"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says about the checkout that this file lies in; "" where there is none."""
+    here = Path(__file__).parent
+    if not (here.parent / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git on this machine
+        return ""
+    return done.stdout.strip()
