@@ -37,7 +37,8 @@ class Options(ComponentOptions):
     @classmethod
     def _one_scalar(cls, given: Any) -> Any:
         """Write a list as 512-256: options are scalars, so that they can be searched and logged."""
-        return "-".join(map(str, given)) if isinstance(given, list | tuple) else given
+        widths = [given] if isinstance(given, int) else given
+        return "-".join(map(str, widths)) if isinstance(widths, list | tuple) else given
 
 
 @ENCODERS.register

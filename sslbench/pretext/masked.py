@@ -80,7 +80,7 @@ class Masked(Pretext):
         *,
         encoder: Encoder,
         genes: tuple[str, ...],
-        label_names: tuple[str, ...],  # noqa: ARG002 (the contract of every pretext task)
+        label_names: tuple[str, ...],
     ) -> None:
         super().__init__(encoder)
         self.mask_function = MASKS.load(options.mask)

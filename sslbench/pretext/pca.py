@@ -27,11 +27,11 @@ class PrincipalComponents(Pretext):
 
     def __init__(
         self,
-        options: Options,  # noqa: ARG002 (the contract of every pretext task)
+        options: Options,
         *,
         encoder: Encoder,
-        genes: tuple[str, ...],  # noqa: ARG002
-        label_names: tuple[str, ...],  # noqa: ARG002
+        genes: tuple[str, ...],
+        label_names: tuple[str, ...],
     ) -> None:
         if not isinstance(encoder, ENCODERS.load("linear")):
             raise ConfigError(
@@ -62,6 +62,6 @@ class PrincipalComponents(Pretext):
         state = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
         projection.load_state_dict(state)
 
-    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:  # noqa: ARG002
+    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Raise: there is no loss to minimise, `prepare` is all there is."""
         raise RuntimeError("pca has no loss; prepare(train) already fits it (gradient_free)")

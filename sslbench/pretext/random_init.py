@@ -24,14 +24,14 @@ class RandomInit(Pretext):
 
     def __init__(
         self,
-        options: Options,  # noqa: ARG002 (the contract of every pretext task)
+        options: Options,
         *,
         encoder: Encoder,
-        genes: tuple[str, ...],  # noqa: ARG002
-        label_names: tuple[str, ...],  # noqa: ARG002
+        genes: tuple[str, ...],
+        label_names: tuple[str, ...],
     ) -> None:
         super().__init__(encoder)
 
-    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:  # noqa: ARG002
+    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Raise: there is no loss to minimise, nothing is trained."""
         raise RuntimeError("random_init has no loss; the encoder stays as it is (gradient_free)")

@@ -29,10 +29,10 @@ class Supervised(Pretext):
 
     def __init__(
         self,
-        options: Options,  # noqa: ARG002 (the contract of every pretext task)
+        options: Options,
         *,
         encoder: Encoder,
-        genes: tuple[str, ...],  # noqa: ARG002
+        genes: tuple[str, ...],
         label_names: tuple[str, ...],
     ) -> None:
         super().__init__(encoder)
@@ -51,7 +51,7 @@ class Supervised(Pretext):
             )
         self.class_weight.copy_(balanced_weights(labelled, n_labels=len(self.class_weight)))
 
-    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:  # noqa: ARG002
+    def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Return the weighted mean cross-entropy of the labelled cells, 0 if there are none."""
         if minibatch.label is None:
             raise ValueError("supervised training needs a minibatch with labels, got label=None")

@@ -18,7 +18,7 @@ class Options(ComponentOptions):
 class MeanSquaredError(Head):
     """`(x - predicted)²`; the output is linear and unbounded, because x reaches log1p(10,000) = 9.2."""
 
-    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:  # noqa: ARG002
+    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:
         super().__init__()
         self.output = nn.Linear(n_inputs, n_genes)
 

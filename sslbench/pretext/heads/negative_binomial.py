@@ -23,7 +23,7 @@ class Options(ComponentOptions):
 class NegativeBinomial(Head):
     """Mean as in `poisson`; one inverse dispersion theta a gene, variance `mu + mu² / theta`."""
 
-    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:  # noqa: ARG002
+    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:
         super().__init__()
         self.output = nn.Linear(n_inputs, n_genes)
         self.log_theta = nn.Parameter(torch.zeros(n_genes))

@@ -19,7 +19,7 @@ class Options(ComponentOptions):
 class Poisson(Head):
     """The mean of a gene is the cell's library size times a softmax over genes."""
 
-    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:  # noqa: ARG002
+    def __init__(self, options: Options, *, n_inputs: int, n_genes: int) -> None:
         super().__init__()
         self.output = nn.Linear(n_inputs, n_genes)
 

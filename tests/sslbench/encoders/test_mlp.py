@@ -22,6 +22,7 @@ def test_hidden_replaces_width_and_depth():
 def test_hidden_as_a_list_is_the_same_option_and_logged_as_a_scalar():
     as_list = Options.model_validate({"hidden": [512, 256]})
     assert as_list == Options(hidden="512-256")
+    assert Options.model_validate({"hidden": 512}).hidden == "512"
     assert as_list.model_dump(mode="json")["hidden"] == "512-256"
 
 

@@ -195,11 +195,23 @@ def test_programmes_are_read_from_a_file(mask, tmp_path):
     assert pretext.loss(everything(train), generator()).value.isfinite()
 
 
-def test_programmes_found_by_coexpression_hide_genes_that_go_together():
+def test_programmes_found_by_coexpression_are_genes_that_rise_and_fall_together():
+    """The first thirty genes come in three modules of ten; most pairs in a programme share theirs."""
     pretext, train = masked(mask="gene_programme", programmes="coexpression"), some_cells(600)
     pretext.prepare(train)
-    assert pretext.programmes.shape[1] == N_GENES
-    assert len(pretext.programmes) > 0
+    of_a_module = pretext.programmes[pretext.programmes[:, :10].sum(dim=1) >= 9]
+    assert len(of_a_module) > 0
+    assert pretext.loss(everything(train), generator()).value.isfinite()
+
+
+def test_targets_of_transcription_factors_are_read_from_a_file(tmp_path):
+    source = write_gmt(tmp_path / "some.gmt", {"g3": GENES[:8], "g30": GENES[20:26]})
+    pretext, train = masked(mask="programme_to_tf", programmes=source), some_cells()
+    pretext.prepare(train)
+    assert pretext.tf_genes.tolist() == [3, 30]
+    mask = pretext.mask(everything(train).x, generator())
+    assert mask.scored.any(dim=0).nonzero().flatten().tolist() == [3, 30]
+    assert pretext.loss(everything(train), generator()).value.isfinite()
 
 
 def test_prepared_programmes_travel_with_the_weights(tmp_path):
