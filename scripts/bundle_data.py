@@ -33,6 +33,7 @@ from anndata.io import read_elem
 from scipy.sparse import csr_matrix
 
 BUNDLED = Path(__file__).parent.parent / "sslbench" / "data" / "bundled"
+SOURCES = Path(__file__).parent / "bundle_sources.yaml"
 MIN_TARGETS = 5
 HUMAN_MOTIF_DATABASES = (
     "CIS-BP",
@@ -46,72 +47,39 @@ HUMAN_MOTIF_DATABASES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Package:
-    """A pinned file on PyPI."""
+@dataclass(frozen=True)
+class Packages:
+    """The pinned files of PyPI, in one folder."""
 
-    name: str
-    version: str
-    file: str
-    sha256: str
-    pip: tuple[str, ...]
+    folder: Path
+    pinned: dict[str, dict[str, Any]]
 
-    def bytes_from(self, folder: Path) -> bytes:
-        """Return the package's bytes; refuse any other than the pinned ones."""
-        content = (folder / self.file).read_bytes()
+    def download(self) -> None:
+        """Fetch each with pip, without dependencies; an sdist is built as far as its metadata."""
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(self.folder)]
+        for name, package in self.pinned.items():
+            pinned = f"{name}=={package['version']}"
+            subprocess.run([*command, *package["pip"], pinned], check=True)
+
+    def content(self, name: str) -> io.BytesIO:
+        """Return the bytes of a package; refuse any other than the pinned ones."""
+        package = self.pinned[name]
+        content = (self.folder / package["file"]).read_bytes()
         found = hashlib.sha256(content).hexdigest()
-        if found != self.sha256:
-            raise SystemExit(f"{self.file}: SHA-256 {self.sha256} expected, {found} found")
-        return content
+        if found != package["sha256"]:
+            raise SystemExit(f"{name}: SHA-256 {package['sha256']} expected, {found} found")
+        return io.BytesIO(content)
+
+    def member(self, name: str, path: str) -> bytes:
+        """Return one file out of a wheel."""
+        with zipfile.ZipFile(self.content(name)) as wheel:
+            return wheel.read(path)
 
 
-MIDAS = Package(
-    name="scmidas",
-    version="0.3.0",
-    file="scmidas-0.3.0-py3-none-any.whl",
-    sha256="24df81372decc6d3edf6c2481d7b0c58f4685386d2ac938564946916f1bd9522",
-    pip=(),
-)
-SPECTRA = Package(
-    name="scspectra",
-    version="0.2.1",
-    file="scspectra-0.2.1-py3-none-any.whl",
-    sha256="1794822eec09c0df3f0878e5705d8633c7530c325eacb84daabf099e66784723",
-    pip=(),
-)
-REGULON = Package(
-    name="regulon-enrichment",
-    version="0.7a2",
-    file="regulon_enrichment-0.7a2-py3-none-any.whl",
-    sha256="1080e63cafc8026b3a2420866103e727dba3ffdf776e0ddeaf278d27884143ee",
-    pip=("--pre", "--ignore-requires-python"),
-)
-GIMME = Package(
-    name="gimmemotifs",
-    version="0.18.4",
-    file="gimmemotifs-0.18.4.tar.gz",
-    sha256="6da4020f774ebbaa28d4ca4f21b0fe7bad8f2e3c5fe8239ccd2557361174aba7",
-    pip=("--no-binary", "gimmemotifs"),
-)
-PACKAGES = (MIDAS, SPECTRA, REGULON, GIMME)
-
-
-def download(package: Package, folder: Path) -> None:
-    """Fetch one file with pip, without its dependencies; an sdist is built as far as its metadata."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder)]
-    subprocess.run([*command, *package.pip, f"{package.name}=={package.version}"], check=True)
-
-
-def wheel_member(package: Package, folder: Path, member: str) -> bytes:
-    """Return one file out of a wheel."""
-    with zipfile.ZipFile(io.BytesIO(package.bytes_from(folder))) as wheel:
-        return wheel.read(member)
-
-
-def pbmc_cite(folder: Path, file: Path) -> None:
+def pbmc_cite(packages: Packages, file: Path) -> None:
     """Write RNA counts of three donors, with the surface proteins of two of them."""
     member = "scmidas/data/quickstart_pbmc_mosaic.h5mu"
-    with h5py.File(io.BytesIO(wheel_member(MIDAS, folder, member))) as source:
+    with h5py.File(io.BytesIO(packages.member("scmidas", member))) as source:
         rna = read_elem(source["mod/rna"])
         adt = read_elem(source["mod/adt"])
     protein = pd.DataFrame(adt.X.toarray(), index=adt.obs_names, columns=adt.var_names)
@@ -130,10 +98,10 @@ def pbmc_cite(folder: Path, file: Path) -> None:
     write_h5ad(cells, file)
 
 
-def breast_tumour(folder: Path, file: Path) -> None:
+def breast_tumour(packages: Packages, file: Path) -> None:
     """Write counts recovered from log2(1 + count / size), where a cell's size was not kept."""
     member = "Spectra/data/sample_data.h5ad"
-    with h5py.File(io.BytesIO(wheel_member(SPECTRA, folder, member))) as source:
+    with h5py.File(io.BytesIO(packages.member("scspectra", member))) as source:
         x = csr_matrix(read_elem(source["X"]))
         labels = read_elem(source["obs"])["cell_type_annotations"].astype(str)
         names = read_elem(source["var"]).index
@@ -166,34 +134,34 @@ def write_h5ad(cells: anndata.AnnData, file: Path) -> None:
     cells.write_h5ad(file, compression="gzip", compression_opts=9)
 
 
-def immune_programmes(folder: Path, file: Path) -> None:
+def immune_programmes(packages: Packages, file: Path) -> None:
     """Write the immune gene programmes as GMT, described by the cell type they belong to."""
     member = "Spectra/data/default_gene_sets.json"
-    by_type = json.loads(wheel_member(SPECTRA, folder, member))
+    by_type = json.loads(packages.member("scspectra", member))
     write_gmt([(name, kind, sets[name]) for kind, sets in by_type.items() for name in sets], file)
 
 
-def transcription_factors(folder: Path, file: Path) -> None:
+def transcription_factors(packages: Packages, file: Path) -> None:
     """Write the symbols that human motif databases name as binding a motif."""
     symbols: set[str] = set()
-    with tarfile.open(fileobj=io.BytesIO(GIMME.bytes_from(folder))) as source:
+    with tarfile.open(fileobj=packages.content("gimmemotifs")) as source:
         for database in HUMAN_MOTIF_DATABASES:
             name = f"gimmemotifs-0.18.4/data/motif_databases/{database}.motif2factors.txt"
             member = source.extractfile(name)
             if member is None:
-                raise SystemExit(f"{GIMME.file} has no file {name}")
+                raise SystemExit(f"gimmemotifs has no file {name}")
             rows = member.read().decode().splitlines()[1:]
             symbols |= {row.split("\t")[1] for row in rows if "\t" in row}
     human = sorted(s for s in symbols if re.fullmatch(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*", s))
     file.write_text("\n".join(human) + "\n", encoding="utf-8")
 
 
-def tf_targets(folder: Path, file: Path) -> None:
+def tf_targets(packages: Packages, file: Path) -> None:
     """Write, for every transcription factor, the genes whose expression it controls."""
     known = set((file.parent / "transcription_factors.txt").read_text(encoding="utf-8").split())
     member = "enricher/data/PathwayCommons9.All.hgnc.sif.gz"
     targets: dict[str, set[str]] = {}
-    text = gzip.decompress(wheel_member(REGULON, folder, member)).decode()
+    text = gzip.decompress(packages.member("regulon-enrichment", member)).decode()
     for line in text.splitlines():
         source, relation, target = line.split("\t")
         if relation == "controls-expression-of" and source in known:
@@ -208,86 +176,26 @@ def write_gmt(sets: list[tuple[str, str, Any]], file: Path) -> None:
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Product:
-    """A bundled file: how it is made, and whom to thank."""
-
-    file: str
-    make: Callable[[Path, Path], None]
-    content: str
-    packages: tuple[Package, ...]
-    member: str
-    licence: str
-    citation: str
+MAKERS: dict[str, Callable[[Packages, Path], None]] = {
+    "pbmc_cite.h5ad": pbmc_cite,
+    "breast_tumour.h5ad": breast_tumour,
+    "immune_programmes.gmt": immune_programmes,
+    "transcription_factors.txt": transcription_factors,
+    "tf_targets.gmt": tf_targets,
+}
 
 
-PRODUCTS = (
-    Product(
-        file="pbmc_cite.h5ad",
-        make=pbmc_cite,
-        content="1,200 human PBMC x 500 genes, raw counts, 3 donors, 8 cell types; 224 surface "
-        "proteins (raw) of donors p3 and p4. Toy-sized: its package says not for benchmarking",
-        packages=(MIDAS,),
-        member="scmidas/data/quickstart_pbmc_mosaic.h5mu",
-        licence="MIT (the package)",
-        citation="Hao et al. 2021, Cell 184:3573, doi 10.1016/j.cell.2021.04.048; "
-        "He et al. 2024, Nature Biotechnology (MIDAS)",
-    ),
-    Product(
-        file="breast_tumour.h5ad",
-        make=breast_tumour,
-        content="1,000 immune cells of human breast tumours x 6,397 genes, 14 cell types; counts "
-        "recovered from log2(1 + count / size): whole to 0.002",
-        packages=(SPECTRA,),
-        member="Spectra/data/sample_data.h5ad",
-        licence="MIT (the package)",
-        citation="Kunes et al. 2023, Nature Biotechnology, doi 10.1038/s41587-023-01940-3",
-    ),
-    Product(
-        file="immune_programmes.gmt",
-        make=immune_programmes,
-        content="181 immune gene programmes (cytopus), the second column names their cell type",
-        packages=(SPECTRA,),
-        member="Spectra/data/default_gene_sets.json",
-        licence="MIT (the package)",
-        citation="Kunes et al. 2023, Nature Biotechnology, doi 10.1038/s41587-023-01940-3",
-    ),
-    Product(
-        file="transcription_factors.txt",
-        make=transcription_factors,
-        content="symbols that human motif databases name as factors",
-        packages=(GIMME,),
-        member="data/motif_databases/*.motif2factors.txt: " + ", ".join(HUMAN_MOTIF_DATABASES),
-        licence="MIT (the package)",
-        citation="Bruse & van Heeringen 2018, bioRxiv 474403 (GimmeMotifs)",
-    ),
-    Product(
-        file="tf_targets.gmt",
-        make=tf_targets,
-        content="genes whose expression a transcription factor controls; at least 5 a set",
-        packages=(REGULON, GIMME),
-        member="enricher/data/PathwayCommons9.All.hgnc.sif.gz, relation controls-expression-of",
-        licence="MIT (the package)",
-        citation="Cerami et al. 2011, Nucleic Acids Research 39:D685 (Pathway Commons 9)",
-    ),
-)
-
-
-def provenance(product: Product) -> dict[str, Any]:
+def provenance(
+    file: str, product: dict[str, Any], packages: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """Return what stands about one file in sources.yaml."""
-    content = (BUNDLED / product.file).read_bytes()
-    return {
-        "content": product.content,
-        "packages": [
-            {"name": p.name, "version": p.version, "file": p.file, "sha256": p.sha256}
-            for p in product.packages
-        ],
-        "member": product.member,
-        "licence": product.licence,
-        "citation": product.citation,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    content = (BUNDLED / file).read_bytes()
+    named = [
+        {"name": name} | {key: packages[name][key] for key in ("version", "file", "sha256")}
+        for name in product["packages"]
+    ]
+    digest = hashlib.sha256(content).hexdigest()
+    return product | {"packages": named, "bytes": len(content), "sha256": digest}
 
 
 def markdown(sources: dict[str, Any]) -> str:
@@ -307,11 +215,11 @@ def markdown(sources: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def bundle(folder: Path) -> None:
+def bundle(packages: Packages, products: dict[str, dict[str, Any]]) -> None:
     """Write every product, then where it came from."""
-    for product in PRODUCTS:
-        product.make(folder, BUNDLED / product.file)
-    sources = {product.file: provenance(product) for product in PRODUCTS}
+    for file in products:
+        MAKERS[file](packages, BUNDLED / file)
+    sources = {file: provenance(file, products[file], packages.pinned) for file in products}
     text = yaml.safe_dump(sources, sort_keys=False, allow_unicode=True, width=100)
     (BUNDLED / "sources.yaml").write_text(text, encoding="utf-8")
     (BUNDLED / "SOURCES.md").write_text(markdown(sources), encoding="utf-8")
@@ -322,12 +230,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--from", dest="folder", type=Path, help="folder of downloaded packages")
     folder = parser.parse_args().folder
-    if folder is not None:
-        return bundle(folder)
+    declared = yaml.safe_load(SOURCES.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as temporary:
-        for package in PACKAGES:
-            download(package, Path(temporary))
-        bundle(Path(temporary))
+        packages = Packages(folder or Path(temporary), declared["packages"])
+        if folder is None:
+            packages.download()
+        bundle(packages, declared["products"])
 
 
 if __name__ == "__main__":
