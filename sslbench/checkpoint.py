@@ -1,0 +1,215 @@
+"""How an encoder leaves home and is used elsewhere: save it with all it needs, load it, embed new cells."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from sslbench.config import EncoderChoice, TrialConfig
+from sslbench.embedding import Coverage, PulledEncoder, embed_anndata
+from sslbench.encoders.base import Encoder, build_encoder
+from sslbench.errors import ConfigError, DataError, SetupError
+from sslbench.ledger import sha256, sync_folder
+from sslbench.model_card import model_card
+from sslbench.model_folder import (
+    CARD,
+    CLASSIFIER,
+    ENCODER,
+    GENES,
+    LABELS,
+    RECORD,
+    CheckpointRecord,
+    read_genes,
+    read_labels,
+    read_record,
+    refused,
+)
+from sslbench.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    encoder: Encoder,
+    classifier: nn.Module | None,
+    config: TrialConfig,
+    genes: tuple[str, ...],
+    label_names: tuple[str, ...],
+    scores: Mapping[str, float],
+    provenance: Mapping[str, str],
+    data: Mapping[str, Any],
+) -> None:
+    """Write a model folder in one step: at `folder` there is nothing, or all of it.
+
+    `genes` are the encoder's inputs in order, `label_names` the label set in the order of its codes; `data`
+    says in plain words and numbers where the cells come from (data set, fingerprint, licence, citation).
+
+    Raises
+    ------
+    SetupError
+        If something is at `folder` already.
+    DataError
+        If the genes are not one distinct line each.
+    DivergedError
+        If a weight is NaN or infinite.
+    """
+    if folder.exists():
+        raise SetupError(
+            "a model folder is never overwritten", code="S012", where=str(folder),
+            fix="name another folder, or remove this one",
+        )  # fmt: skip
+    _refuse_odd_genes(genes)
+    record = CheckpointRecord(
+        sslbench_version=version("sslbench"),
+        config=config.model_dump(mode="json"),
+        n_genes=len(genes),
+        embedding_dim=encoder.embedding_dim,
+        scores=dict(scores),
+        provenance=dict(provenance),
+        data=dict(data),
+        files={},
+    )
+    texts = {
+        GENES: "".join(f"{gene}\n" for gene in genes),
+        LABELS: json.dumps(list(label_names), ensure_ascii=False, indent=1),
+        CARD: model_card(record, config=config, genes=genes, label_names=label_names),
+    }
+    networks = {ENCODER: encoder} | ({} if classifier is None else {CLASSIFIER: classifier})
+    _write_whole(folder, record=record, texts=texts, networks=networks)
+
+
+def load_encoder(folder: str | Path, *, device: str = "cpu") -> PulledEncoder:
+    """Load the encoder of a model folder in eval mode, ready for new cells; torch's random state is kept.
+
+    Raises
+    ------
+    ConfigError
+        If there is no model folder at that place.
+    RefusedError
+        If a file was changed, or is anything but text and safetensors; no code in it is ever run.
+    SetupError
+        If a newer sslbench wrote the folder.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    genes = read_genes(folder)
+    if len(genes) != record.n_genes:
+        raise refused(folder / GENES, f"{len(genes)} genes, expected {record.n_genes}")
+    try:
+        choice = EncoderChoice.model_validate(record.config["encoder"])
+    except ValidationError as error:
+        raise refused(folder / RECORD, f"encoder options: {error.errors()[0]['msg']}") from error
+    with torch.random.fork_rng(devices=[]):
+        encoder = build_encoder(choice.name, choice.options, n_genes=len(genes))
+    load_weights(folder / ENCODER, encoder)
+    return PulledEncoder(
+        encoder=encoder.to(device).eval(),
+        genes=genes,
+        label_names=read_labels(folder),
+        scores=record.scores,
+        about=_about(record),
+        device=device,
+    )
+
+
+def embed(
+    adata: AnnData,
+    *,
+    model: str | Path,
+    key: str = "X_sslbench",
+    counts: str | None = None,
+    device: str = "cpu",
+) -> Coverage:
+    """Add `obsm[key]`, the float32 embedding of every cell, and `uns["sslbench"]`, where it comes from.
+
+    `model` is a model folder; `counts` the slot of the raw counts, looked for if not given. Nothing else of
+    `adata` changes. Returns, and logs, how many of the model's genes these cells have.
+
+    Raises
+    ------
+    DataError
+        If no slot holds raw counts, or fewer than half of the model's genes are found (D130).
+    ConfigError, RefusedError, SetupError
+        If `model` cannot be loaded, as `load_encoder` says.
+    """
+    if not key or "/" in key or "\0" in key:
+        raise ConfigError(
+            f"key names an entry of obsm and has no '/', got {key!r}", code="C031",
+            fix="for example X_sslbench",
+        )  # fmt: skip
+    pulled = load_encoder(model, device=device)
+    z, coverage = embed_anndata(pulled, adata, counts=counts)
+    adata.obsm[key] = z
+    adata.uns["sslbench"] = {**pulled.about, **coverage.as_uns(), "key": key}
+    return coverage
+
+
+def _write_whole(
+    folder: Path,
+    *,
+    record: CheckpointRecord,
+    texts: Mapping[str, str],
+    networks: Mapping[str, nn.Module],
+) -> None:
+    """Fill a hidden folder beside `folder`, then rename it; a failure leaves neither behind."""
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        for name, network in networks.items():
+            save_weights(temporary / name, network)
+        for name, text in texts.items():
+            (temporary / name).write_text(text, encoding="utf-8", newline="\n")
+        files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
+        whole = record.model_copy(update={"files": files})
+        (temporary / RECORD).write_text(whole.model_dump_json(indent=1), encoding="utf-8")
+        _settle(temporary)
+        os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    sync_folder(folder.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Make every file of a folder survive a power cut."""
+    for file in folder.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    sync_folder(folder)
+
+
+def _refuse_odd_genes(genes: tuple[str, ...]) -> None:
+    odd = [gene for gene in genes if not gene or len(gene.splitlines()) != 1]
+    if odd or len(set(genes)) != len(genes):
+        raise DataError(
+            "genes must be distinct names of one line each",
+            code="D132",
+            found=f"{len(genes):,} names, {len(set(genes)):,} of them distinct, {len(odd):,} odd",
+            fix="adata.var_names_make_unique() before the data are read",
+        )
+
+
+def _about(record: CheckpointRecord) -> dict[str, str | int]:
+    """Return what an AnnData should say of a model, in types that .h5ad can hold."""
+    config = record.config
+    return {
+        "sslbench_version": record.sslbench_version,
+        "pretext": str(config["pretext"]["name"]),
+        "encoder": str(config["encoder"]["name"]),
+        "dataset": str(config["dataset"]["name"]),
+        "data_fingerprint": str(record.data.get("data_fingerprint", "")),
+        "seed": int(config["seed"]),
+        "weights_sha256": record.files[ENCODER],
+        "embedding_dim": record.embedding_dim,
+    }

@@ -1,0 +1,146 @@
+"""From a stranger's AnnData to an embedding: find the counts, align the genes by name, embed block by block."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from sslbench.data.anndata_slots import AnnDataSlots
+from sslbench.data.catalogue import Slot
+from sslbench.data.cells import normalise
+from sslbench.data.counts import check_block, choose_slot
+from sslbench.data.h5ad import H5adFile
+from sslbench.encoders.base import Encoder, embed_expression
+from sslbench.errors import DataError
+from sslbench.gene_alignment import align_genes, refuse_low_coverage
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+WARN_BELOW = 0.8
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How much of what a model expects was there."""
+
+    n_model_genes: int
+    n_genes_found: int
+    n_cells: int
+    n_cells_without_counts: int  # none of the model's genes counted: their embedding says nothing
+    counts_slot: str
+    counts_reason: str
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the model's genes that was found, in [0, 1]."""
+        return self.n_genes_found / self.n_model_genes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_genes_found:,} of the model's {self.n_model_genes:,} genes found "
+            f"({self.fraction:.0%}); counts from {self.counts_slot} ({self.counts_reason})"
+        )
+
+    def as_uns(self) -> dict[str, str | int]:
+        """Return the facts in types that .h5ad can hold."""
+        return {
+            "n_model_genes": self.n_model_genes,
+            "n_genes_found": self.n_genes_found,
+            "n_cells_without_counts": self.n_cells_without_counts,
+            "counts_slot": self.counts_slot,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PulledEncoder:
+    """An encoder away from home, with the genes it reads and what is known of it."""
+
+    encoder: Encoder  # in eval mode
+    genes: tuple[str, ...]  # (n_genes,) in the order of its inputs
+    label_names: tuple[str, ...]  # cell types of the data set it was trained on
+    scores: Mapping[str, float]  # by split/task/metric
+    about: Mapping[str, str | int]  # pretext, encoder, dataset, fingerprints
+    device: str = "cpu"
+
+    def embed(self, adata: AnnData, counts: str | None = None) -> np.ndarray:
+        """Return z (n_cells, embedding_dim) float32 in the order of obs_names; `adata` is not changed.
+
+        `counts` names the slot of the raw counts ("layers/counts", "raw" or "X"); otherwise it is looked for.
+        """
+        z, _ = embed_anndata(self, adata, counts=counts)
+        return z
+
+
+def embed_anndata(
+    pulled: PulledEncoder, adata: AnnData, *, counts: str | None = None
+) -> tuple[np.ndarray, Coverage]:
+    """Return z (n_cells, embedding_dim) float32 in the order of obs_names, and what was found.
+
+    Genes are aligned by name; those that the cells lack count as 0. Every non-zero of the slot is checked to
+    be a count. Memory is that of one block of rows beside z, for sparse, dense and backed objects alike.
+
+    Raises
+    ------
+    DataError
+        If no slot holds counts, a gene of the model is there twice (D131), or fewer than half of the
+        model's genes are found (D130).
+    """
+    slots = AnnDataSlots(adata)
+    file = cast("H5adFile", slots)  # the counts rule asks both the same questions
+    if not slots.slots():
+        raise DataError(
+            "these cells have no counts: X, .raw and layers['counts'] are empty", code="D100"
+        )
+    chosen = choose_slot(file, cast("Slot | None", counts))
+    column = align_genes(pulled.genes, slots.var_names(chosen.slot))
+    refuse_low_coverage(pulled.genes, column, slots.var(chosen.slot))
+    z, total = np.empty((adata.n_obs, pulled.encoder.embedding_dim), np.float32), 0
+    for start, rows in slots.blocks(chosen.slot):
+        check_block(file, chosen.slot, first_row=start, rows=rows)
+        dense = _aligned(rows, column)
+        total += int(np.count_nonzero(dense.any(axis=1)))
+        z[start : start + len(dense)] = _embedded(pulled, dense)
+    coverage = Coverage(
+        n_model_genes=len(pulled.genes),
+        n_genes_found=int(np.count_nonzero(column >= 0)),
+        n_cells=adata.n_obs,
+        n_cells_without_counts=adata.n_obs - total,
+        counts_slot=chosen.slot,
+        counts_reason=chosen.reason,
+    )
+    _announce(coverage)
+    return z, coverage
+
+
+def _aligned(rows: csr_matrix, column: np.ndarray) -> np.ndarray:
+    """Return counts (n_cells, n_model_genes) float32 of CSR rows (n_cells, n_genes); missing genes are 0."""
+    found = column >= 0
+    dense = np.zeros((rows.shape[0], len(column)), dtype=np.float32)
+    dense[:, found] = rows[:, column[found]].toarray()
+    return dense
+
+
+def _embedded(pulled: PulledEncoder, counts: np.ndarray) -> np.ndarray:
+    on_device = torch.from_numpy(counts).to(pulled.device)
+    x = normalise(on_device, on_device.sum(dim=1))
+    return embed_expression(pulled.encoder, x).cpu().numpy()
+
+
+def _announce(coverage: Coverage) -> None:
+    level = logging.WARNING if coverage.fraction < WARN_BELOW else logging.INFO
+    _log.log(level, "%s", coverage)
+    if coverage.n_cells_without_counts:
+        _log.warning(
+            "%d of %d cells have no counts in the model's genes; their embedding says nothing",
+            coverage.n_cells_without_counts,
+            coverage.n_cells,
+        )
