@@ -104,7 +104,7 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> PulledEncoder:
     """
     folder = Path(folder)
     record = read_record(folder)
-    genes = read_genes(folder)
+    genes = read_genes(folder / GENES)
     if len(genes) != record.n_genes:
         raise refused(folder / GENES, f"{len(genes)} genes, expected {record.n_genes}")
     try:
@@ -117,7 +117,7 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> PulledEncoder:
     return PulledEncoder(
         encoder=encoder.to(device).eval(),
         genes=genes,
-        label_names=read_labels(folder),
+        label_names=read_labels(folder / LABELS),
         scores=record.scores,
         about=_about(record),
         device=device,

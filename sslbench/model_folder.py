@@ -83,19 +83,19 @@ def read_record(folder: Path) -> CheckpointRecord:
     return record
 
 
-def read_genes(folder: Path) -> tuple[str, ...]:
-    """Return the genes of a model folder in the order of the encoder's inputs."""
-    return tuple(_text(folder / GENES).split("\n")[:-1])
+def read_genes(file: Path) -> tuple[str, ...]:
+    """Return the genes of a `genes.txt`, in the order of the encoder's inputs."""
+    return tuple(_text(file).split("\n")[:-1])
 
 
-def read_labels(folder: Path) -> tuple[str, ...]:
-    """Return the label names of a model folder in the order of their codes."""
+def read_labels(file: Path) -> tuple[str, ...]:
+    """Return the label names of a `labels.json`, in the order of their codes."""
     try:
-        names = json.loads(_text(folder / LABELS))
+        names = json.loads(_text(file))
     except json.JSONDecodeError as error:
-        raise refused(folder / LABELS, str(error)) from error
+        raise refused(file, str(error)) from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise refused(folder / LABELS, "not a list of label names")
+        raise refused(file, "not a list of label names")
     return tuple(names)
 
 
