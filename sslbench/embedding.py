@@ -15,9 +15,7 @@ from sslbench.data.anndata_slots import AnnDataSlots
 from sslbench.data.catalogue import Slot
 from sslbench.data.cells import normalise
 from sslbench.data.counts import check_block, choose_slot
-from sslbench.data.h5ad import H5adFile
 from sslbench.encoders.base import Encoder, embed_expression
-from sslbench.errors import DataError
 from sslbench.gene_alignment import align_genes, refuse_low_coverage
 
 if TYPE_CHECKING:
@@ -95,17 +93,12 @@ def embed_anndata(
         model's genes are found (D130).
     """
     slots = AnnDataSlots(adata)
-    file = cast("H5adFile", slots)  # the counts rule asks both the same questions
-    if not slots.slots():
-        raise DataError(
-            "these cells have no counts: X, .raw and layers['counts'] are empty", code="D100"
-        )
-    chosen = choose_slot(file, cast("Slot | None", counts))
+    chosen = choose_slot(slots, cast("Slot | None", counts))
     column = align_genes(pulled.genes, slots.var_names(chosen.slot))
     refuse_low_coverage(pulled.genes, column, slots.var(chosen.slot))
     z, total = np.empty((adata.n_obs, pulled.encoder.embedding_dim), np.float32), 0
     for start, rows in slots.blocks(chosen.slot):
-        check_block(file, chosen.slot, first_row=start, rows=rows)
+        check_block(slots, chosen.slot, first_row=start, rows=rows)
         dense = _aligned(rows, column)
         total += int(np.count_nonzero(dense.any(axis=1)))
         z[start : start + len(dense)] = _embedded(pulled, dense)
