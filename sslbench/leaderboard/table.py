@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,8 +103,3 @@ def _signed(value: float, *, digits: int) -> str:
     if rounded == 0:
         return f"{0.0:.{digits}f}"
     return f"{'+' if rounded > 0 else '−'}{abs(rounded):.{digits}f}"
-
-
-def plain(lines: Sequence[str]) -> list[str]:
-    """Return the lines without control characters, which a name from a file could smuggle into a terminal."""
-    return ["".join(c for c in line if c.isprintable()) for line in lines]

@@ -45,7 +45,7 @@ def verdict_without_rows(records: Sequence[TrialRecord]) -> str:
     if not records:
         return "No verdict: no trial has ended yet."
     if n_failed == len(records):
-        return f"No verdict: all {n_failed} trials failed."
+        return f"No verdict: every trial failed ({n_failed} of {n_failed})."
     return (
         f"No verdict: no arm has been confirmed ({len(records)} trials ended, {n_failed} failed)."
     )

@@ -107,7 +107,7 @@ def _matrix(shares: np.ndarray, names: list[str]) -> str:
     n = len(names)
     width, height = _MARGIN + n * _CELL + 60, _HEAD + n * _CELL + 8
     parts = [
-        f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" style="min-width:{min(width, 300 + 8 * n)}px">'
+        f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" style="max-width:{width}px;min-width:{min(width, 300 + 8 * n)}px">'
     ]
     for i, name in enumerate(names):
         middle = _HEAD + i * _CELL + _CELL / 2

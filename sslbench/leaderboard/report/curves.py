@@ -34,7 +34,7 @@ def learning_curves_section(material: Material) -> str:
     return _section(
         "Learning curves",
         f"{html.escape(material.facts.objective)} after each report. Coloured: the chosen recipe on its fresh seeds; "
-        "grey: search trials. A coloured line that still rises at its end was stopped by the budget, not by being done.",
+        "grey: search trials. A coloured line that still rises at its end would gain from more updates.",
         panels,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from statistics import median
 
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.style import series_class
@@ -88,8 +89,13 @@ def _axis(values: Sequence[object], *, names: Sequence[str]) -> Scale:
     if names:
         return Scale(low=-0.5, high=len(names) - 0.5, start=LEFT, end=RIGHT)
     numbers = [float(v) for v in values if isinstance(v, (int, float))]
-    log = min(numbers) > 0 and max(numbers) / min(numbers) >= _LOG_FROM
-    return scale_over(numbers, start=LEFT, end=RIGHT, log=log)
+    return scale_over(numbers, start=LEFT, end=RIGHT, log=_looks_logarithmic(numbers))
+
+
+def _looks_logarithmic(numbers: Sequence[float]) -> bool:
+    """Whether positive values span decades and crowd at the lower end, as log-uniform draws do."""
+    low, high = min(numbers), max(numbers)
+    return low > 0 and high / low >= _LOG_FROM and median(numbers) < low + 0.3 * (high - low)
 
 
 def _scored(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -41,10 +41,11 @@ th{font-weight:500;color:var(--ink-3);text-align:left;font-size:12.5px;white-spa
 th,td{padding:8px 10px 8px 0;border-bottom:1px solid var(--rule);vertical-align:middle}
 td.n,th.n{text-align:right}
 tbody tr:last-child td{border-bottom:0}
-td.method b{display:block;font-weight:600;overflow-wrap:anywhere}
+td.method b{display:block;font-weight:600;overflow-wrap:break-word;max-width:22em}
 td.method span,.dim{color:var(--ink-3);font-size:12.5px}
 td.best{font-weight:650}
-td.plot{min-width:190px;width:26%}
+td.plot{min-width:180px;width:24%}
+table.board td{white-space:nowrap}
 td.message{overflow-wrap:anywhere;min-width:16em}
 tr.axis td{border:0;padding-top:0}
 .nowrap{white-space:nowrap}
@@ -68,7 +69,7 @@ svg.ticks{width:100%;height:18px;overflow:visible}
 .t.count{font-size:11px;fill:var(--ink)}
 .t.count.on{fill:#fff}
 .grid{stroke:var(--grid);stroke-width:1}
-.axis{stroke:var(--ink-3);stroke-width:1}
+.baseline{stroke:var(--ink-3);stroke-width:1}
 .zero{stroke:var(--ink-2);stroke-width:1.5}
 .span{stroke:var(--c);stroke-width:3;stroke-linecap:round;opacity:.55}
 .mean,.finished{fill:var(--c);stroke:var(--card);stroke-width:1.5}
@@ -79,7 +80,6 @@ svg.ticks{width:100%;height:18px;overflow:visible}
 .faint{fill:none;stroke:var(--ink-3);stroke-width:1;opacity:.35}
 .cell{fill:var(--accent)}
 .frame{fill:none;stroke:var(--rule)}
-svg.matrix{max-width:640px}
 .notes{margin:14px 0 0;padding-left:1.2em;color:var(--ink-2);font-size:14px}
 .notes li{overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:minmax(7em,11em) 1fr;gap:6px 16px;margin:0;font-size:14px}
@@ -104,7 +104,8 @@ table.board td{border:0;padding:0;text-align:left;white-space:normal}
 table.board td[data-label]::before{content:attr(data-label);display:block;font-size:11.5px;color:var(--ink-3)}
 table.board td.rank{grid-column:1/4}
 table.board td.rank::before{content:"rank ";display:inline}
-table.board td.method,table.board td.plot{grid-column:1/4;width:auto}
+table.board td.method{grid-column:1/3}
+table.board td.plot{grid-column:1/4;width:auto}
 table.board td.wide{grid-column:1/4}
 }
 @media print{section{break-inside:avoid}}

@@ -10,7 +10,7 @@ from typing import Literal
 
 Anchor = Literal["start", "middle", "end"]
 PANEL_WIDTH, PANEL_HEIGHT = 360, 232
-LEFT, RIGHT, TOP, BOTTOM = 46, 348, 12, 190  # the plotting area of a panel
+LEFT, RIGHT, TOP, BOTTOM = 46, 348, 26, 190  # the plotting area of a panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +54,16 @@ def panel(
         else [(tick, number(tick)) for tick in x.ticks()]
     )
     parts = [f'<svg class="panel" viewBox="0 0 {PANEL_WIDTH} {PANEL_HEIGHT}" role="img">']
-    for tick in y.ticks():
+    for tick in y.ticks(5):
         at = y(tick)
         parts.append(line(LEFT, at, RIGHT, at, css="grid"))
         parts.append(text(LEFT - 6, at + 4, number(tick), anchor="end"))
-    parts.append(line(LEFT, BOTTOM, RIGHT, BOTTOM, css="axis"))
+    parts.append(line(LEFT, BOTTOM, RIGHT, BOTTOM, css="baseline"))
     parts += [
         text(x(value), BOTTOM + 16, clip(name, 14), anchor="middle") for value, name in x_ticks
     ]
     parts.append(text((LEFT + RIGHT) / 2, BOTTOM + 34, x_title, anchor="middle", css="t title"))
-    parts.append(text(LEFT - 40, TOP - 2, y_title, css="t title"))
+    parts.append(text(LEFT - 40, TOP - 16, y_title, css="t title"))
     return "".join([*parts, marks, "</svg>"])
 
 

@@ -31,7 +31,7 @@ def tick_track(scale: Scale) -> str:
     """Return the numbers below the tracks of one scale."""
     marks = "".join(
         f'<text class="t" x="{scale(tick):.2f}%" y="13" text-anchor="middle">{number(tick)}</text>'
-        for tick in scale.ticks()
+        for tick in scale.ticks(5)
     )
     return f'<svg class="ticks" aria-hidden="true">{marks}</svg>'
 
@@ -40,7 +40,7 @@ def _track(scale: Scale, marks: str, *, colour: str, tip: str) -> str:
     grid = "".join(
         f'<line class="{"zero" if abs(tick) < 1e-12 else "grid"}" x1="{scale(tick):.2f}%" y1="0" '
         f'x2="{scale(tick):.2f}%" y2="26"/>'
-        for tick in scale.ticks()
+        for tick in scale.ticks(5)
     )
     title = f"<title>{html.escape(tip)}</title>"
     return f'<svg class="track {colour}" role="img">{title}{grid}{marks}</svg>'

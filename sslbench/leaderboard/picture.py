@@ -1,0 +1,96 @@
+"""The leaderboard as one picture, for a README or a tracking server."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from sslbench.leaderboard.board import Leaderboard, Row
+from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.table import difference_text, score_text
+
+_COLOUR = {
+    "self-supervised": "#2a78d6",
+    "supervised": "#d95a1e",
+    "unsupervised": "#12966a",
+    "untrained": "#7b8491",
+}
+_INK, _INK_2, _RULE = "#14181f", "#525b68", "#e2e6eb"
+
+
+def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
+    """Write a PNG with verdict, means, intervals and differences; the same leaderboard gives the same bytes."""
+    verdict = textwrap.wrap(board.verdict, 84)
+    above = 0.75 + 0.2 * len(verdict)  # inches, as is `height`
+    height = 0.8 + above + 0.42 * max(len(board.rows), 1)
+    figure = Figure(figsize=(9.6, height), dpi=160, facecolor="white")
+    FigureCanvasAgg(figure)
+    top = 1.0 - above / height
+    for i, words in enumerate(verdict):
+        y = 1.0 - (0.3 + 0.2 * i) / height
+        figure.text(0.02, y, _plain(words), fontsize=11.5, weight="bold", color=_INK)
+    subtitle = f"{facts.sweep} on {facts.dataset} · {board.stamp or 'no scores'}"
+    y = 1.0 - (0.36 + 0.2 * len(verdict)) / height
+    figure.text(0.02, y, _plain(subtitle), fontsize=9, color=_INK_2)
+    axes = figure.add_axes((0.27, 0.55 / height, 0.3, top - 0.55 / height))
+    _draw_frame(axes, n_rows=len(board.rows))
+    for position, row in enumerate(board.rows):
+        _draw_row(axes, row, position=position)
+    figure.savefig(file, metadata={"Software": None})
+
+
+def _draw_frame(axes: Axes, *, n_rows: int) -> None:
+    axes.set_ylim(max(n_rows, 1) - 0.4, -0.7)
+    axes.set_yticks([])
+    axes.set_xlabel("test macro F1, 95 % interval", fontsize=9, color=_INK_2)
+    axes.tick_params(axis="x", labelsize=8.5, colors=_INK_2, length=0)
+    axes.grid(axis="x", color=_RULE)
+    axes.set_axisbelow(True)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    _beside(axes, 1.03, -0.62, "mean (interval)", color=_INK_2)
+    _beside(axes, 1.52, -0.62, "vs best supervised", color=_INK_2)
+
+
+def _draw_row(axes: Axes, row: Row, *, position: int) -> None:
+    colour = _COLOUR[row.regime]
+    axes.plot(
+        [row.test.low, row.test.high],
+        [position, position],
+        color=colour,
+        alpha=0.5,
+        linewidth=3,
+        solid_capstyle="round",
+    )
+    axes.plot([row.test.mean], [position], marker="o", color=colour, markersize=7, mec="white")
+    _beside(axes, -0.83, position, f"{row.rank}   {_shortened(row.method)}", color=_INK)
+    _beside(axes, -0.06, position, row.protocol, color=_INK_2, align="right")
+    _beside(axes, 1.03, position, score_text(row.test, digits=3), color=_INK)
+    _beside(axes, 1.52, position, difference_text(row, digits=3), color=_INK)
+
+
+def _beside(axes: Axes, x: float, y: float, words: str, *, color: str, align: str = "left") -> None:
+    """Write beside the plot: `x` in widths of the axes, `y` in rows."""
+    axes.text(
+        x,
+        y,
+        _plain(words),
+        transform=axes.get_yaxis_transform(),
+        fontsize=9,
+        color=color,
+        ha=align,
+        va="center",
+    )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:23]}…"
+
+
+def _plain(words: str) -> str:
+    # matplotlib reads text between dollar signs as mathematics.
+    return words.replace("$", r"\$")

@@ -1,0 +1,34 @@
+from dataclasses import replace
+from pathlib import Path
+
+from matplotlib.image import imread
+
+from sslbench.leaderboard.picture import draw_leaderboard
+from sslbench.leaderboard.ranking import rank_arms
+from tests.sslbench.leaderboard.fake_sweep import MAE, SUPERVISED, fake_sweep
+
+
+def test_the_picture_is_the_same_bytes_for_the_same_leaderboard(tmp_path: Path) -> None:
+    sweep = fake_sweep()
+    board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
+    for name in ("a.png", "b.png"):
+        draw_leaderboard(board, sweep.facts, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_more_arms_make_a_taller_picture_with_something_on_it(tmp_path: Path) -> None:
+    heights = []
+    for arms in ([MAE, SUPERVISED], [MAE, SUPERVISED, replace(MAE, name="a $x$ name")]):
+        sweep = fake_sweep(arms)
+        board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
+        draw_leaderboard(board, sweep.facts, tmp_path / "board.png")
+        pixels = imread(tmp_path / "board.png")
+        assert pixels[..., :3].min() < 0.2
+        heights.append(pixels.shape[0])
+    assert heights[0] < heights[1]
+
+
+def test_a_leaderboard_without_rows_is_drawn_with_its_verdict(tmp_path: Path) -> None:
+    facts = fake_sweep([MAE]).facts
+    draw_leaderboard(rank_arms([], {}, facts), facts, tmp_path / "board.png")
+    assert imread(tmp_path / "board.png")[..., :3].min() < 0.2
