@@ -32,9 +32,9 @@ class Head(EvaluationTask):
     def evaluate(
         self,
         *,
-        fit_on: Embedded,  # noqa: ARG002  # already fitted
+        fit_on: Embedded,  # already fitted
         score_on: Embedded,
-        generator: np.random.Generator,  # noqa: ARG002  # nothing here is random
+        generator: np.random.Generator,  # nothing here is random
     ) -> Evaluation:
         """Predict every cell of `score_on` by its largest logit; equal logits go to the lowest code."""
         if score_on.logits is None:

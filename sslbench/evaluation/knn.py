@@ -50,7 +50,7 @@ class Knn(EvaluationTask):
         *,
         fit_on: Embedded,
         score_on: Embedded,
-        generator: np.random.Generator,  # noqa: ARG002  # nothing here is random
+        generator: np.random.Generator,  # nothing here is random
     ) -> Evaluation:
         """Predict every cell of `score_on` from the labelled cells of `fit_on`."""
         reference, label = labelled_reference(fit_on)

@@ -50,7 +50,7 @@ class LinearProbe(EvaluationTask):
         *,
         fit_on: Embedded,
         score_on: Embedded,
-        generator: np.random.Generator,  # noqa: ARG002  # the optimum is unique
+        generator: np.random.Generator,  # the optimum is unique
     ) -> Evaluation:
         """Fit on the labelled cells of `fit_on`, predict every cell of `score_on`."""
         reference, label = labelled_reference(fit_on)
