@@ -109,8 +109,8 @@ def regime_of(pretext: str) -> Regime:
 
 def write_report(home: Home, found: Answer) -> list[Path]:
     """Write the report as HTML, CSV, markdown and picture; return the files, the page first."""
+    from sslbench.leaderboard.picture import draw_leaderboard
     from sslbench.leaderboard.report.page import render_html
-    from sslbench.leaderboard.report.picture import draw_leaderboard
     from sslbench.leaderboard.text import render_csv, render_markdown
 
     name, facts = report_name(found.facts), found.facts

@@ -14,6 +14,7 @@ from sslbench.cli.sweep import Asked, resolve
 from sslbench.config import TrialConfig
 from sslbench.data.manifest import read_manifest
 from sslbench.data.report import describe_data, describe_split
+from sslbench.results import CurvePoint
 from sslbench.search.space import first_params
 from sslbench.search.spec import SweepSpec, describe_space, plan_line
 
@@ -31,8 +32,8 @@ def check_sweep(asked: Asked, home: Home) -> None:
     terminal.say("asks", spec.question)
     store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
     manifest = read_manifest(store)
-    terminal.say("data", describe_data(manifest))
-    terminal.say("split", describe_split(manifest))
+    terminal.line(describe_data(manifest))
+    terminal.line(describe_split(manifest))
     terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
     terminal.say("plan", plan_line(spec))
     seconds, size = estimate(spec, store)
@@ -67,7 +68,7 @@ def calibrate(config: TrialConfig, store: Path) -> tuple[float, float]:
     short = config.model_copy(
         update={"training": training.model_copy(update={"max_updates": few, "evaluate_every": few})}
     )
-    points = []
+    points: list[CurvePoint] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as workdir:
         result = run_trial(short, store=store, workdir=Path(workdir), report=points.append)

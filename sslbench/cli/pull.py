@@ -19,8 +19,8 @@ def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
     """Copy the checkpoint of the best confirm trial by validation from the ledger."""
     folder, question = newest(home, sweep)
     ledger = Ledger(folder)
-    best = champion(list(ledger.records().values()))
-    attempt = ledger.attempt(best.uid) if best is not None else None
+    best = champion(ledger.records().values())
+    attempt = ledger.attempt(best.record.uid) if best is not None else None
     if best is None or attempt is None:
         raise ConfigError(
             f"the sweep {question.sweep!r} has no confirmed model yet",
@@ -33,7 +33,9 @@ def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(attempt.folder / CHECKPOINT, temporary)
     temporary.rename(to)
-    terminal.say("pulled", f"{best.arm} ({question.sweep} on {best.dataset}) -> {to}")
+    terminal.say("pulled", f"{best.record.arm} ({question.sweep} on {best.record.dataset}) -> {to}")
+    score = f"{best.validation:.3f} mean validation score ({best.protocol}, {best.n_seeds} seeds)"
+    terminal.say("chosen", f"by validation: {score}; this is seed {best.record.config['seed']}"
     _say_how(to)
 
 

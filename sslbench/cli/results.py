@@ -30,7 +30,7 @@ COLUMNS = ("sweep", "data", "arm", "search", "confirm", "stopped", "failed", "be
 def _status_rows(ledger: Ledger, question: Question) -> list[tuple[str, ...]]:
     spec = question.sweep_spec
     records = list(ledger.records().values())
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, arm in spec.arms.items():
         own = [record for record in records if record.arm == name]
         outcomes = Counter(record.outcome for record in own)

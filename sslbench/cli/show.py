@@ -10,8 +10,6 @@ from sslbench.provenance import version_of
 
 if TYPE_CHECKING:
     from sslbench.cli.board import Answer
-    from sslbench.cli.mirror import Mirrored
-    from sslbench.cli.places import Home
 
 
 def show_header() -> None:
@@ -42,14 +40,19 @@ def show_answer(found: Answer) -> None:
     terminal.out.print(f"[bold]verdict[/bold]  {board.verdict}")
 
 
-def show_next_steps(home: Home, files: list[Path], mirror: Mirrored) -> None:
+def show_next_steps(page: Path, *, link: str, uri: str) -> None:
     """Say where everything is and what to type next."""
-    terminal.say("report", str(files[0]))
-    terminal.say("store", mirror.uri)
-    if mirror.synced:
-        terminal.say("browse", f"make ui, then {mirror.link}" if mirror.link else "make ui")
-    else:
-        terminal.say("store", f"not up to date ({mirror.problem}); results are safe: sslbench sync")
+    terminal.say("report", str(page))
+    terminal.say("store", uri)
+    terminal.say("browse", f"make ui, then {link}" if link else "make ui")
     terminal.say(
         "next", "make pull TO=best  |  sslbench embed my.h5ad --model best --out embedded.h5ad"
+    )
+
+
+def show_not_synced(problem: str) -> None:
+    """Say that MLflow lags behind, and how it catches up."""
+    terminal.say(
+        "store",
+        f"not up to date ({problem or 'no answer in time'}); results are safe: sslbench sync",
     )

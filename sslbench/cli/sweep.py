@@ -13,7 +13,7 @@ from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
-from sslbench.cli.show import show_answer, show_header, show_next_steps
+from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
 from sslbench.data.catalogue import DatasetSpec, load_dataset, spec_from_h5ad
 from sslbench.data.manifest import StoreManifest, read_manifest
 from sslbench.data.report import describe_data, describe_split
@@ -84,8 +84,8 @@ def _prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[Path, 
 
     store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
     manifest = read_manifest(store)
-    terminal.say("data", describe_data(manifest))
-    terminal.say("split", describe_split(manifest))
+    terminal.line(describe_data(manifest))
+    terminal.line(describe_split(manifest))
     return store, manifest
 
 
@@ -117,7 +117,7 @@ def _asked_now(
 
 
 def _run(question: Question, ledger: Ledger, home: Home, manifest: StoreManifest) -> int:
-    from sslbench.cli.mirror import mirrored
+    from sslbench.cli.mirror import browse_link, ending, live_mirror
 
     execution = Execution(
         spec=question.sweep_spec,
@@ -128,19 +128,17 @@ def _run(question: Question, ledger: Ledger, home: Home, manifest: StoreManifest
     )
     agenda = execution.agenda()
     _show_plan(execution.spec, agenda)
-    with mirrored(ledger, question, home) as mirror:
-        interrupted = not _search_and_confirm(execution, agenda)
-        if interrupted:
-            mirror.interrupted()
-        else:
+    with live_mirror(ledger, question, home) as mirror:
+        if _search_and_confirm(execution, agenda):
             found = answer(ledger.folder, question)
             files = write_report(home, found)
-            mirror.finished(files, found)
-    if interrupted:
+            show_answer(found)
+            mirror.finish(ending(found, files))
+    if not agenda.is_done():
         return _say_interrupted(agenda)
-    show_answer(found)
-    show_next_steps(home, files, mirror)
+    show_next_steps(files[0], link=browse_link(mirror, question), uri=mirror.uri)
     if not mirror.synced:
+        show_not_synced(mirror.last_error)
         return NOT_SYNCED
     return FAILED_TRIALS if _any_failed(found) else OK
 
@@ -156,7 +154,7 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
     """Run the agenda to its end; False if it was interrupted."""
     progress = terminal.Progress(n_planned=agenda.n_planned(), n_ended=len(agenda.records()))
 
-    def on_ended(record: TrialRecord) -> None:
+    def on_ended(_: TrialRecord) -> None:
         progress.ended(best=best_so_far(agenda.records()))
 
     # Slurm and `kill` send SIGTERM: treat it like Ctrl-C, which Tune answers by ending cleanly.

@@ -14,12 +14,18 @@ from rich.table import Table
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 TABLE_WIDTH = 100
+FEWEST_FOR_ESTIMATE = 4  # the first trials also pay for starting the workers
 QUIET_SECONDS = 5.0  # between two progress lines where the terminal cannot redraw one
 
 
 def say(label: str, text: str) -> None:
     """Print one labelled line to stderr, where everything for people goes."""
     err.print(f"[bold]{label:<8}[/bold] ", end="")
+    err.print(text, markup=False)
+
+
+def line(text: str) -> None:
+    """Print a line that carries its own label to stderr."""
     err.print(text, markup=False)
 
 
@@ -85,5 +91,7 @@ class Progress:
 
     def _left(self) -> str:
         here = self.n_ended - self.n_at_start
+        if here < FEWEST_FOR_ESTIMATE:
+            return "…"
         each = (time.monotonic() - self.started) / max(1, here)
         return f"{duration(each * (self.n_planned - self.n_ended))} left"
