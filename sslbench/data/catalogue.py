@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -37,7 +38,11 @@ class DonorSplits(Frozen):
 class DatasetSpec(Frozen):
     """Where the cells are and what their columns mean; everything that shapes a cell store but `n_top_genes`."""
 
-    name: str = Field(default="", description="the YAML file's name if not given")
+    name: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$",
+        description="the YAML file's name if not given",
+    )
     title: str = Field(description="one line for `sslbench list`")
     file: Path = Field(description="an .h5ad, relative to the YAML; `bundled:` for our own")
     label_key: str = Field(
@@ -118,7 +123,7 @@ def load_dataset(name_or_path: str | Path) -> DatasetSpec:
             )
         path = CATALOGUE / f"{name_or_path}.yaml"
     spec = validate(DatasetSpec, load_yaml(path), code="C012")
-    named = {"name": spec.name or path.stem, "file": _resolved(spec.file, path.parent)}
+    named = {"name": spec.name or _name_of(path), "file": _resolved(spec.file, path.parent)}
     return spec.model_copy(update=named)
 
 
@@ -133,7 +138,7 @@ def spec_from_h5ad(
     """Return the description of a user's own .h5ad; its donors are assigned to splits when it is read."""
     path = Path(path)
     return DatasetSpec(
-        name=path.stem,
+        name=_name_of(path),
         title=f"your cells in {path.name}",
         file=path.absolute(),
         label_key=label_key,
@@ -141,6 +146,11 @@ def spec_from_h5ad(
         batch_key=batch_key,
         counts=counts,
     )
+
+
+def _name_of(path: Path) -> str:
+    """Return the file's name as a data set's: letters, digits, `_`, `-` and `.`, at most 64."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", path.stem).strip("_.-")[:64] or "cells"
 
 
 def _resolved(file: Path, folder: Path) -> Path:

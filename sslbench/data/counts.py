@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 
 from sslbench.data.catalogue import Slot
-from sslbench.data.h5ad import H5adFile
 from sslbench.errors import DataError
 
 PEEKED_CELLS = 200
 LARGEST_EXACT = 2**24  # above, float32 no longer holds every whole number
 LARGEST_LOG1P = 20.0  # log1p of 10,000 is 9.2; no logarithm of counts reaches 20
+
+
+class CountSlots(Protocol):
+    """What the rule needs to know of a file (`H5adFile`) or of an object in memory (`AnnDataSlots`)."""
+
+    path: Path
+
+    def slots(self) -> list[Slot]:
+        """Return the slots that could hold counts, in the order in which they are looked at."""
+        ...
+
+    def obs(self) -> pd.DataFrame:
+        """Return the table of cells."""
+        ...
+
+    def var_names(self, slot: Slot) -> list[str]:
+        """Return the gene names of a slot."""
+        ...
+
+    def kind(self, slot: Slot) -> str:
+        """Describe a slot for people."""
+        ...
+
+    def dtype(self, slot: Slot) -> np.dtype[Any]:
+        """Return the type in which the values of a slot are stored."""
+        ...
+
+    def blocks(self, slot: Slot) -> Iterator[tuple[int, csr_matrix]]:
+        """Yield (first row, rows) through a slot."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +70,7 @@ class Offence:
     hint: str = ""
 
 
-def choose_slot(file: H5adFile, asked: Slot | None = None) -> ChosenSlot:
+def choose_slot(file: CountSlots, asked: Slot | None = None) -> ChosenSlot:
     """Return the slot to read counts from: the one asked for, else the first that holds whole numbers.
 
     Looked at in this order: `layers["counts"]`, `.raw.X`, `.X`; of each the first 200 cells. If none
@@ -49,12 +82,15 @@ def choose_slot(file: H5adFile, asked: Slot | None = None) -> ChosenSlot:
         D100 if the slot asked for is not there.
     """
     slots = file.slots()
+    if not slots or (asked is not None and asked not in slots):
+        raise DataError(
+            f"there is no slot {asked or 'with values'}",
+            code="D100",
+            where=str(file.path),
+            found="slots: " + (", ".join(slots) or "none"),
+            fix="give the raw counts, best in layers['counts']",
+        )
     if asked is not None:
-        if asked not in slots:
-            raise DataError(
-                f"the file has no slot {asked}", code="D100", where=str(file.path),
-                found="slots " + ", ".join(slots), fix="change `counts`",
-            )  # fmt: skip
         return ChosenSlot(slot=asked, reason="asked for")
     passed_over: list[str] = []
     for slot in slots:
@@ -64,7 +100,7 @@ def choose_slot(file: H5adFile, asked: Slot | None = None) -> ChosenSlot:
     return ChosenSlot(slot=slots[-1], reason="no slot holds whole numbers")
 
 
-def check_block(file: H5adFile, slot: Slot, *, first_row: int, rows: csr_matrix) -> None:
+def check_block(file: CountSlots, slot: Slot, *, first_row: int, rows: csr_matrix) -> None:
     """Raise DataError unless every non-zero of `rows`, from `first_row` on, is a count."""
     offence = offence_in(rows, stored_as=file.dtype(slot))
     if offence is None:
@@ -148,7 +184,7 @@ def _offence(rows: csr_matrix, wrong: np.ndarray, code: str, what: str, hint: st
     )
 
 
-def _looks_like_counts(file: H5adFile, slot: Slot) -> bool:
+def _looks_like_counts(file: CountSlots, slot: Slot) -> bool:
     """Say whether the first cells of a slot are finite, non-negative whole numbers."""
     _, rows = next(file.blocks(slot), (0, csr_matrix((0, 0))))
     values = rows[:PEEKED_CELLS].data

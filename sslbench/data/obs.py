@@ -127,7 +127,7 @@ def _split(
             "cells without a donor cannot be split by donor", code="D152", where=where,
             found=f"{int((donor == '').sum()):,} cells", fix='set `exclude_donors: [""]`',
         )  # fmt: skip
-    splits = spec.splits or assign_donors(donor)
+    splits = spec.splits or assign_donors(donor, where=where)
     fixed = (
         "as the data set says" if spec.splits else "the largest to train, test, val, then by share"
     )

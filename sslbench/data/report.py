@@ -8,18 +8,18 @@ MAX_DONORS_NAMED = 4
 
 
 def describe_data(manifest: StoreManifest) -> str:
-    """Return `data …`: size, donors, cell types, and the slot that the counts were read from."""
+    """Return name, size, donors, cell types, and the slot that the counts were read from."""
     n_donors = sum(len(donors) for donors in manifest.donors_per_split.values())
     n_types = len(manifest.label_names) + len(manifest.excluded_labels)
     parts = [f"{manifest.n_cells:,} cells x {manifest.n_genes:,} genes"]
     parts += [f"{n_donors} donors" if n_donors else "donors not known"]
     parts += [f"{n_types} cell types" + _not_scored(manifest)]
     counts = f"counts: {manifest.counts_slot} ({manifest.counts_reason}, all checked)"
-    return f"data     {manifest.dataset:<12} {', '.join(parts)}    {counts}"
+    return f"{manifest.dataset:<12} {', '.join(parts)}    {counts}"
 
 
 def describe_split(manifest: StoreManifest) -> str:
-    """Return `split …`: who is trained on, chosen on and tested on, and how many leak checks are passed."""
+    """Return who is trained on, chosen on and tested on, and how many leak checks are passed."""
     of_donors = manifest.split_by == "donor"
     who = {
         split: _donors(manifest.donors_per_split[split]) if of_donors else f"{n:,} cells"
@@ -29,7 +29,7 @@ def describe_split(manifest: StoreManifest) -> str:
     n_ok = sum(ok for _, ok, _ in manifest.leak_checks)
     checks = f"leak checks {n_ok}/{len(manifest.leak_checks)} ok"
     stamp = "" if of_donors else "    (says nothing about other donors)"
-    return f"split    {'by ' + manifest.split_by:<12} {parts}{stamp}    {checks}"
+    return f"{'by ' + manifest.split_by:<12} {parts}{stamp}    {checks}"
 
 
 def _not_scored(manifest: StoreManifest) -> str:

@@ -30,7 +30,7 @@ class LabelSet:
         return np.array([code.get(label, -1) for label in labels], dtype=np.int64)
 
 
-def assign_donors(donors: np.ndarray) -> DonorSplits:
+def assign_donors(donors: np.ndarray, *, where: str = "") -> DonorSplits:
     """Return a fixed assignment of whole donors, from the donor of each cell (n_cells,) str.
 
     Donors are taken from the one with most cells to the one with fewest (ties by name): the first to
@@ -47,6 +47,7 @@ def assign_donors(donors: np.ndarray) -> DonorSplits:
         raise DataError(
             f"three donors are needed to hold whole donors out, here are {len(names)}",
             code="D150",
+            where=where,
             found=", ".join(f"{d}: {n:,} cells" for d, n in zip(names, n_cells)),
             fix="set `donor_key: null` to split cells instead (the results are stamped so)",
         )

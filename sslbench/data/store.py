@@ -10,9 +10,10 @@ import pandas as pd
 from sslbench.config import fingerprint
 from sslbench.data.catalogue import DatasetSpec
 from sslbench.data.cells import Cells, CountsMatrix
-from sslbench.data.manifest import MANIFEST, STORE_SCHEMA, StoreManifest, read_manifest
+from sslbench.data.manifest import STORE_SCHEMA, StoreManifest, read_manifest
 from sslbench.data.splits import SPLITS, Split
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, OBS, new_folder
+from sslbench.errors import DataError
 from sslbench.ledger import sha256
 
 __all__ = ["StoreManifest", "open_cells", "prepare_store", "read_manifest"]
@@ -37,12 +38,21 @@ def prepare_store(spec: DatasetSpec, *, n_top_genes: int | None, root: Path) -> 
     source_sha256 = sha256(spec.file)
     key = fingerprint([STORE_SCHEMA, source_sha256, spec.identity(), n_top_genes])
     folder = root / f"{spec.name}-{key}"
-    if not (folder / MANIFEST).is_file():
-        with new_folder(folder) as temporary:
+    if not is_whole(folder):
+        with new_folder(folder, is_whole=is_whole) as temporary:
             build_store(
                 spec, source_sha256=source_sha256, n_top_genes=n_top_genes, folder=temporary
             )
     return folder
+
+
+def is_whole(store: Path) -> bool:
+    """Say whether the folder is a store of this version whose files are what its manifest says."""
+    try:
+        files = read_manifest(store).files
+    except DataError:
+        return False
+    return all((store / f).is_file() and sha256(store / f) == files[f] for f in files)
 
 
 def open_cells(store: Path, split: Split) -> Cells:

@@ -89,12 +89,6 @@ def _build(
 
 def _survey(file: H5adFile, chosen: ChosenSlot) -> Survey:
     """Check every count, and note what is needed of each cell."""
-    n_non_zeros, profiles, largest = [], [], 0.0
-    for first_row, rows in file.blocks(chosen.slot):
-        check_block(file, chosen.slot, first_row=first_row, rows=rows)
-        n_non_zeros.append(np.diff(rows.indptr).astype(np.int64))
-        profiles.append(profile_hashes(rows))
-        largest = max(largest, float(rows.data.max(initial=0)))
     n_cells, n_genes = file.shape(chosen.slot)
     if n_cells < 2 or n_genes < 2:
         raise DataError(
@@ -103,6 +97,12 @@ def _survey(file: H5adFile, chosen: ChosenSlot) -> Survey:
             where=f"{file.path}, slot {chosen.slot}",
             found=f"{n_cells} cells x {n_genes} genes",
         )
+    n_non_zeros, profiles, largest = [], [], 0.0
+    for first_row, rows in file.blocks(chosen.slot):
+        check_block(file, chosen.slot, first_row=first_row, rows=rows)
+        n_non_zeros.append(np.diff(rows.indptr).astype(np.int64))
+        profiles.append(profile_hashes(rows))
+        largest = max(largest, float(rows.data.max(initial=0)))
     return Survey(
         n_non_zeros=np.concatenate(n_non_zeros),
         profile=np.concatenate(profiles),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -90,23 +91,44 @@ class StoreWriter:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, *, is_whole: Callable[[Path], bool]) -> Iterator[Path]:
     """Give a temporary folder that becomes `target` in one step if the block ends well, else vanishes.
 
-    A killed builder leaves a folder under a name of its own, which nobody opens. If another builder was
-    faster, its folder stays.
+    If another builder was faster, its folder stays; a folder at `target` that is not whole is replaced.
+    A killed builder leaves a folder under a name of its own, which the next one on its host removes.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    _remove_leftovers(target)
+    own = f".{target.name}@{socket.gethostname()}@{os.getpid()}@{uuid.uuid4().hex[:8]}.tmp"
+    temporary = target.with_name(own)
     temporary.mkdir()
     try:
         yield temporary
         sync_folder(temporary)
+        if target.exists() and not is_whole(target):
+            shutil.rmtree(target)
         try:
             os.replace(temporary, target)
-        except OSError:
-            if not target.is_dir():
+        except OSError:  # another builder's folder has come to stand there
+            if not is_whole(target):
                 raise
         sync_folder(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what builders of `target` on this host have left that no longer run."""
+    for folder in target.parent.glob(f".{target.name}@{socket.gethostname()}@*.tmp"):
+        if not _runs(int(folder.name.split("@")[2])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
