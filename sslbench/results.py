@@ -127,3 +127,59 @@ def chosen_trial(records: Iterable[TrialRecord], arm: str) -> TrialRecord | None
         if best is None or key < best:
             best, chosen = key, record
     return chosen
+
+
+class Champion(NamedTuple):
+    """The confirm trial whose checkpoint is taken home, and why it is this one."""
+
+    record: TrialRecord
+    protocol: str  # the evaluation task by which its arm is best on validation
+    validation: float  # mean of the arm's validation score under `protocol`, over its seeds
+    n_seeds: int
+
+
+def champion(records: Iterable[TrialRecord]) -> Champion | None:
+    """Return the best confirmed checkpoint by validation alone: the best arm, then the best of its seeds.
+
+    An arm is judged by the mean over the seeds of its chosen recipe, under the protocol where that mean is best, in
+    the metric of the objective. Arms of every regime count if they left a checkpoint; None if none did. Ties go to
+    the arm that comes first by name and to the lowest seed. Test scores are never looked at.
+    """
+    known = list(records)
+    arms = sorted({record.arm for record in known})
+    found = [best for arm in arms if (best := _best_of_arm(known, arm)) is not None]
+    return max(found, key=lambda best: best.validation, default=None)
+
+
+def _best_of_arm(records: list[TrialRecord], arm: str) -> Champion | None:
+    chosen = chosen_trial(records, arm)
+    if chosen is None:
+        return None
+    kept = [r for r in records if r.arm == arm and r.recipe == chosen.recipe and _has_checkpoint(r)]
+    kept.sort(key=lambda r: (r.config["seed"], r.uid))
+    means = _means_by_protocol(kept, metric=MetricKey.parse(chosen.objective).metric)
+    if not means:
+        return None
+    key = max(sorted(means), key=lambda name: means[name])
+    best = max(kept, key=lambda r: _scores(r)[str(key)])
+    return Champion(best, key.task, means[key], len(kept))
+
+
+def _has_checkpoint(record: TrialRecord) -> bool:
+    confirmed = record.stage == "confirm" and record.outcome == "finished"
+    return confirmed and any(name.startswith("checkpoint/") for name in record.files)
+
+
+def _means_by_protocol(records: list[TrialRecord], *, metric: str) -> dict[MetricKey, float]:
+    """Return the mean validation score of every protocol that all the records were scored by."""
+    names = [{MetricKey.parse(name) for name in _scores(r)} for r in records]
+    shared = set.intersection(*names) if names else set()
+    return {
+        key: sum(_scores(r)[str(key)] for r in records) / len(records)
+        for key in shared
+        if key.split == "val" and key.metric == metric
+    }
+
+
+def _scores(record: TrialRecord) -> dict[str, float]:
+    return record.result.scores if record.result is not None else {}

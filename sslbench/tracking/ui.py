@@ -1,0 +1,103 @@
+"""How a person looks at the answers: MLflow's own pages, on this machine only, opened where the trials are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from sslbench.errors import SetupError
+from sslbench.tracking.client import quiet_mlflow
+from sslbench.tracking.facts import ProjectionFacts
+from sslbench.tracking.store import ensure_store
+
+_HOST = "127.0.0.1"
+
+
+def ui_command(uri: str, home: Path, *, port: int) -> list[str]:
+    """Return the command that serves the store at `uri` to this machine alone, in one worker process."""
+    hosts = ",".join([f"localhost:{port}", f"{_HOST}:{port}", "localhost", _HOST])
+    origins = f"http://localhost:{port},http://{_HOST}:{port}"
+    return [
+        sys.executable, "-m", "mlflow", "server",
+        "--backend-store-uri", uri,
+        "--default-artifact-root", str(home.resolve() / "artifacts"),
+        "--host", _HOST,
+        "--port", str(port),
+        "--workers", "1",
+        "--allowed-hosts", hosts,
+        "--cors-allowed-origins", origins,
+    ]  # fmt: skip
+
+
+def ui_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` without telemetry, and without the job runner that would add ten processes."""
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {**environment, **quiet, "DO_NOT_TRACK": "true"}
+
+
+def serve(uri: str, home: Path, *, port: int) -> int:
+    """Serve until interrupted; return the server's exit code.
+
+    Raises
+    ------
+    SetupError
+        If `uri` is a server already: its pages are at its own address.
+    """
+    if uri.startswith("http"):
+        raise SetupError(
+            "the answers are on a tracking server, which has pages of its own",
+            code="S031",
+            found=f"MLFLOW_TRACKING_URI={uri}",
+            fix=f"open {uri}",
+        )
+    quiet_mlflow()
+    ensure_store(uri, home)
+    process = subprocess.Popen(
+        ui_command(uri, home, port=port), env=ui_environment(os.environ), cwd=home
+    )
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        return process.wait()
+
+
+def trials_fragment(experiment_id: str, objective: str) -> str:
+    """Return the part of the address after the server: finished search trials, best first, with their curves.
+
+    MLflow opens experiments in its GenAI view and folds child runs away unless the list is sorted by a metric.
+    """
+    finished = "tags.`sslbench.stage` = 'search' and attributes.status = 'FINISHED'"
+    order = f"metrics.`{objective}`"
+    return (
+        f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&compareRunsMode=CHART"
+        f"&searchFilter={quote(finished, safe='')}"
+        f"&orderByKey={quote(order, safe='')}&orderByAsc=false"
+    )
+
+
+def deep_link(experiment_id: str, objective: str, *, port: int) -> str:
+    """Return the address of a sweep's trials, best first, on the server that `serve` starts."""
+    return f"http://{_HOST}:{port}/{trials_fragment(experiment_id, objective)}"
+
+
+def experiment_note(
+    experiment_id: str, facts: ProjectionFacts, *, run_id: str | None = None
+) -> str:
+    """Return the markdown that says what to click."""
+    trials = trials_fragment(experiment_id, facts.objective)
+    table = trials.replace("&compareRunsMode=CHART", "")
+    lines = [
+        f"- [search trials, best `{facts.objective}` first, with their curves]({trials})",
+        f"- [the same as a table]({table})",
+        "- one level down in the list: search trials carry `val/…` scores, confirm runs also `test/…`",
+    ]
+    if run_id is not None:
+        report = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts"
+        lines.insert(0, f"- [the report and the leaderboard]({report})")
+        return "\n".join(lines)
+    return "\n".join([facts.question, "", *lines])
