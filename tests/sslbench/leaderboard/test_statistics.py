@@ -18,6 +18,7 @@ from sslbench.leaderboard.statistics import (
     macro_f1,
     seed_scores,
 )
+from sslbench.metrics import classification
 
 SIZES = np.array([30, 20, 12, 5])
 TRUTH = np.repeat(np.arange(4), SIZES)
@@ -39,6 +40,15 @@ def sklearn_macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
 def test_macro_f1_is_that_of_scikit_learn_over_the_labels_that_occur() -> None:
     for predicted in guesses(0, n_seeds=20):
         assert macro_f1(TRUTH, predicted) == pytest.approx(sklearn_macro_f1(TRUTH, predicted))
+
+
+def test_macro_f1_is_that_of_the_recorded_scores() -> None:
+    """Two definitions would give a mean that its own interval does not belong to."""
+    truth = np.concatenate([TRUTH, [-1, -1]])
+    for predicted in guesses(20, n_seeds=20):
+        predicted = np.concatenate([predicted, [2, 4]])
+        recorded = classification.macro_f1(truth=truth, predicted=predicted, n_labels=6)
+        assert macro_f1(truth, predicted) == pytest.approx(recorded, abs=1e-12)
 
 
 def test_macro_f1_of_a_case_done_by_hand() -> None:
