@@ -107,7 +107,8 @@ class Attempt:
         file = self.folder / CURVE
         if not file.exists():
             return ()
-        return tuple(_whole_points(file.read_text(encoding="utf-8").splitlines()))
+        text = file.read_text(encoding="utf-8", errors="replace")
+        return tuple(_whole_points(text.splitlines()))
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of this attempt but the curve and the record."""
@@ -149,20 +150,23 @@ class Ledger:
         """Write down that this trial will run, before anything else hears of it."""
         folder = self.trials / job.uid
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / JOB).exists():
+        if _read_job(folder / JOB) is None:
             write_atomically(folder / JOB, job.model_dump_json(indent=1))
+            sync_folder(self.trials)
 
     def jobs(self) -> dict[str, Job]:
         """Return every planned trial by uid, oldest first."""
         files = list(self.trials.glob(f"*/{JOB}"))
         files.sort(key=lambda f: (f.stat().st_mtime_ns, f.parent.name))
-        return {
-            f.parent.name: Job.model_validate_json(f.read_text(encoding="utf-8")) for f in files
-        }
+        jobs = {f.parent.name: _read_job(f) for f in files}
+        return {uid: job for uid, job in jobs.items() if job is not None}
 
     def job(self, uid: str) -> Job:
         """Return a planned trial."""
-        return Job.model_validate_json((self.trials / uid / JOB).read_text(encoding="utf-8"))
+        job = _read_job(self.trials / uid / JOB)
+        if job is None:
+            raise KeyError(f"no trial {uid} is planned in {self.folder}")
+        return job
 
     def new_attempt(self, uid: str) -> Attempt:
         """Create the next attempt's folder; two writers never get the same one."""
@@ -174,12 +178,13 @@ class Ledger:
                 folder.mkdir(parents=True)
             except FileExistsError:
                 continue
+            sync_folder(folder.parent)
             return Attempt(folder)
 
     def attempts(self, uid: str) -> list[Attempt]:
         """Return the tries at a trial, earliest first."""
-        folders = (self.trials / uid).glob("attempt-*")
-        return sorted((Attempt(f) for f in folders if f.is_dir()), key=lambda a: a.number)
+        folders = [f for f in (self.trials / uid).glob("attempt-*") if _is_attempt(f)]
+        return sorted(map(Attempt, folders), key=lambda a: a.number)
 
     def attempt(self, uid: str) -> Attempt | None:
         """Return the attempt that counts: the latest."""
@@ -200,11 +205,15 @@ class Ledger:
 def write_atomically(file: Path, text: str) -> None:
     """Replace a file in one step that survives a crash: it holds the old text or the whole new one."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, file)
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(file.parent)
 
 
@@ -217,10 +226,31 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _is_attempt(folder: Path) -> bool:
+    return folder.is_dir() and folder.name.removeprefix("attempt-").isdecimal()
+
+
 def sha256(file: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _read_job(file: Path) -> Job | None:
+    """Return a planned trial; None if there is none or the disk has damaged it."""
+    try:
+        return Job.model_validate_json(file.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        if any(problem["type"] == "extra_forbidden" for problem in error.errors()):
+            raise SetupError(
+                "this trial was planned by a newer sslbench",
+                code="S010",
+                where=str(file),
+                fix="upgrade sslbench, or use --fresh",
+            ) from error
+        return None
 
 
 def _whole_points(lines: list[str]) -> Iterator[CurvePoint]:
@@ -234,7 +264,7 @@ def _whole_points(lines: list[str]) -> Iterator[CurvePoint]:
 def _refuse_newer(text: str, file: Path) -> None:
     try:
         version = json.loads(text).get("schema_version", 0)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return
     if isinstance(version, int) and version > RECORD_SCHEMA:
         raise SetupError(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from sslbench.errors import ConfigError, nearest
 
@@ -62,15 +62,17 @@ class Registry:
         """Return the model of the options of `name`, built without importing its heavy module."""
         return _light_options(self._file(name))
 
-    def constant(self, name: str, attribute: str) -> str | None:
-        """Return a text that the class of `name` assigns to `attribute`, without importing it."""
-        for node in ast.walk(_parsed(self._file(name))):
-            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
-                node.value, ast.Constant
-            ):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if any(isinstance(t, ast.Name) and t.id == attribute for t in targets):
-                    return str(node.value.value)
+    def constant(self, name: str, attribute: str) -> Any:
+        """Return the plain value that the class of `name` gives to `attribute`, without importing it.
+
+        A constant imported from another module is looked up there. None if the class assigns nothing.
+        """
+        module = _parsed(self._file(name))
+        for definition in module.body:
+            body = definition.body if isinstance(definition, ast.ClassDef) else []
+            for statement in body:
+                if _assigns(statement, attribute):
+                    return _literal(statement.value, module)
         return None
 
     def _folder(self) -> Path:
@@ -98,6 +100,34 @@ def _light_options(file: Path) -> type[ComponentOptions]:
     options: type[ComponentOptions] = scope["Options"]
     options.model_rebuild(_types_namespace=scope)
     return options
+
+
+def _assigns(node: ast.stmt, name: str) -> TypeGuard[ast.Assign | ast.AnnAssign]:
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        targets = [node.target]
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _literal(value: ast.expr | None, module: ast.Module) -> Any:
+    """Return a plain value, following a name to the assignment or the import that gives it one."""
+    if not isinstance(value, ast.Name):
+        return ast.literal_eval(value) if value is not None else None
+    for node in module.body:
+        if _assigns(node, value.id):
+            return _literal(node.value, module)
+        if isinstance(node, ast.ImportFrom) and node.module and _imports(node, value.id):
+            spec = find_spec(node.module)
+            assert spec is not None
+            assert spec.origin is not None
+            return _literal(value, _parsed(Path(spec.origin)))
+    raise AssertionError(f"{value.id} is not a plain constant of a module")
+
+
+def _imports(node: ast.ImportFrom, name: str) -> bool:
+    return any(alias.name == name and alias.asname is None for alias in node.names)
 
 
 def _is_light_import(node: ast.stmt) -> bool:

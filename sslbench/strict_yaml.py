@@ -1,51 +1,29 @@
-"""Read a YAML file as plain data, strictly: safe, no duplicate keys, no anchors, and every problem with its line."""
+"""Read a YAML file and build models from it; every problem is one ConfigError with its line."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from sslbench.config import OptionsError
 from sslbench.errors import ConfigError, SslbenchError, nearest
+from sslbench.plain_yaml import Lines, Location, parse, shortened
 
 M = TypeVar("M", bound=BaseModel)
-Location = tuple[str | int, ...]
-MAX_BYTES = 1_000_000
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 without its surprises: `1e-3` is a number; `no`, `on`, `off` and dates are text."""
-
-
-_NUMBER = re.compile(
-    r"[-+]?(\d[\d_]*\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\.(inf|Inf|INF|nan|NaN|NAN))$"
-)
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern) for tag, pattern in resolvers if "bool" not in tag and "timestamp" not in tag
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _first in ("t", "T", "f", "F"):
-    _Loader.yaml_implicit_resolvers.setdefault(_first, [])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"(true|True|false|False)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+.0123456789"))
+MAX_BYTES = 100_000  # read in less than a second; a sweep has two thousand
 
 
 @dataclass(frozen=True)
 class YamlDocument:
-    """A file's plain value, and the line of every key in it."""
+    """A file's plain value, the line of every key in it, and what was put in from elsewhere."""
 
     path: Path
     value: Any
-    lines: dict[Location, int]
+    lines: Lines
+    overrides: dict[Location, str] = field(default_factory=dict)
 
     def line(self, location: Location) -> int | None:
         """Return the line of a key, or of the nearest enclosing one that the file has."""
@@ -54,32 +32,55 @@ class YamlDocument:
                 return self.lines[location[:end]]
         return None
 
+    def put(self, location: Location, value: Any, *, override: str) -> None:
+        """Replace or add the value at `location`, for which errors name `override` and no line."""
+        at = self.value
+        for i, key in enumerate(location[:-1], start=1):
+            at = at.setdefault(key, {})
+            if not isinstance(at, dict):
+                within = ".".join(map(str, location[:i]))
+                raise ConfigError(
+                    f"{within!r} in the override {override!r} has no keys below it", code="C101"
+                )
+        at[location[-1]] = value
+        self.overrides[location] = override
+
     def where(self, location: Location) -> str:
-        """Return `file, line n` for error messages."""
+        """Return `file, line n`, or the override that put the value there, for error messages."""
+        for end in range(len(location), 0, -1):
+            if location[:end] in self.overrides:
+                return f"-o {self.overrides[location[:end]]}"
         line = self.line(location)
         return str(self.path) + (f", line {line}" if line else "")
+
+    def existing(self, location: Location) -> Location:
+        """Return `location` as far as the document has it: a model's own inner names are left out."""
+        at = self.value
+        for i, key in enumerate(location):
+            inside = at if isinstance(at, dict) else dict(enumerate(at if _is_list(at) else ()))
+            if key not in inside:
+                return location[:i]
+            at = inside[key]
+        return location
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def load_yaml(path: Path) -> YamlDocument:
     """Read `path`; raise ConfigError on anything but one plain YAML document."""
-    text = _read_text(path)
-    loader = _Loader(text)
-    lines: dict[Location, int] = {}
-    try:
-        _refuse_anchors(text, path)
-        node = loader.get_single_node()
-        value = None if node is None else _plain(node, loader, (), lines, path)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            "this file is not valid YAML", code="C001", where=str(path), found=_first_line(error)
-        ) from error
-    finally:
-        loader.dispose()
+    value, lines = parse(_read_text(path), path=path)
     if not isinstance(value, dict):
         raise ConfigError(
             "a YAML file of `key: value` lines is expected", code="C001", where=str(path)
         )
     return YamlDocument(path, value, lines)
+
+
+def plain_value(text: str, *, of: str) -> Any:
+    """Read one value as it would stand in a file; `of` says in errors where it comes from."""
+    return parse(text, path=Path(of))[0]
 
 
 def validate(model: type[M], document: YamlDocument, *, code: str) -> M:
@@ -99,71 +100,23 @@ def validated(model: type[M], value: Any, *, document: YamlDocument, at: Locatio
 
 
 def _read_text(path: Path) -> str:
-    if not path.is_file():
-        raise ConfigError("no such file", code="C002", where=str(path))
-    if path.stat().st_size > MAX_BYTES:
-        raise ConfigError(
-            f"a YAML file may have {MAX_BYTES:,} bytes, this one has {path.stat().st_size:,}",
-            code="C001",
-            where=str(path),
-        )
     try:
+        if not path.is_file():
+            raise ConfigError("no such file", code="C002", where=str(path))
+        n_bytes = path.stat().st_size
+        if n_bytes > MAX_BYTES:
+            raise ConfigError(
+                f"a YAML file may have {MAX_BYTES:,} bytes, this one has {n_bytes:,}",
+                code="C001",
+                where=str(path),
+            )
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError("this file is not UTF-8 text", code="C001", where=str(path)) from error
-
-
-def _refuse_anchors(text: str, path: Path) -> None:
-    """Anchors let a short file grow without bound, and hide where a value stands."""
-    for event in yaml.parse(text, Loader=_Loader):
-        if getattr(event, "anchor", None):
-            line = event.start_mark.line + 1 if event.start_mark else "?"
-            raise ConfigError(
-                "anchors and aliases are not read here", code="C003", where=f"{path}, line {line}"
-            )
-
-
-def _first_line(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or str(error).partition("\n")[0]
-    return f"line {mark.line + 1}: {said}" if mark else str(said)
-
-
-def _plain(
-    node: yaml.Node, loader: _Loader, at: Location, lines: dict[Location, int], path: Path
-) -> Any:
-    """Turn a node into dicts, lists and scalars, remembering the line of each."""
-    lines[at] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, loader, at, lines, path)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(child, loader, (*at, i), lines, path) for i, child in enumerate(node.value)]
-    return _scalar(node, loader, path)
-
-
-def _mapping(
-    node: yaml.MappingNode, loader: _Loader, at: Location, lines: dict[Location, int], path: Path
-) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = key_node.value
-        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
-            raise _refused("a key must be plain text", key_node, path)
-        if key in plain:
-            raise _refused(f"the key {key!r} stands twice", key_node, path)
-        plain[key] = _plain(value_node, loader, (*at, key), lines, path)
-        lines[(*at, key)] = key_node.start_mark.line + 1
-    return plain
-
-
-def _scalar(node: yaml.Node, loader: _Loader, path: Path) -> Any:
-    if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
-        raise _refused(f"the tag {node.tag!r} is not read here", node, path)
-    return loader.construct_object(node)
-
-
-def _refused(what: str, node: yaml.Node, path: Path) -> ConfigError:
-    return ConfigError(what, code="C003", where=f"{path}, line {node.start_mark.line + 1}")
+    except OSError as error:
+        raise ConfigError(
+            "this file cannot be read", code="C002", where=str(path), found=error.strerror
+        ) from error
 
 
 def problem(error: ValidationError) -> str:
@@ -194,16 +147,19 @@ def _as_config_error(
         return _as_config_error(
             cause.error, cause.options, document=document, at=location, code=code
         )
-    name = "/".join(str(part) for part in (*at, *inside))
+    missing = first["type"] == "missing"
+    named = (*at, *inside) if missing else document.existing((*at, *inside))
+    name = "/".join(map(str, named))
     if first["type"] == "extra_forbidden":
         known = _known_keys(model, inside[:-1])
         fix = nearest(str(inside[-1]), known) if known else None
         return ConfigError(f"unknown key {name!r}", code=code, where=where, fix=fix)
-    if first["type"] == "missing":
+    if missing:
         return ConfigError(f"the key {name!r} is missing", code=code, where=where)
     message = first["msg"].removeprefix("Value error, ")
-    found = None if isinstance(first["input"], dict | list) else f"{first['input']!r}"
-    return ConfigError(f"{name}: {message}", code=code, where=where, found=found)
+    found = None if isinstance(first["input"], dict | list) else shortened(repr(first["input"]))
+    what = f"{name}: {message}" if name else message
+    return ConfigError(what, code=code, where=where, found=found)
 
 
 def _known_keys(model: type[BaseModel], inside: Location) -> list[str]:

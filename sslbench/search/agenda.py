@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from sslbench.ledger import Job, Ledger
@@ -23,6 +23,7 @@ class ArmCourse:
     again: deque[Job] = field(default_factory=deque)  # planned before, not ended
     running: dict[str, Job] = field(default_factory=dict)
     ended: dict[str, TrialRecord] = field(default_factory=dict)
+    deaths: Counter[str] = field(default_factory=Counter)  # processes that left no record, by uid
 
     def n_ended(self, stage: Stage) -> int:
         """Return the trials of a stage that have ended."""
@@ -56,7 +57,10 @@ class Agenda:
         """Note that a trial's process is through; without a record it died, and is run again or given up."""
         course = next(c for c in self.arms.values() if uid in c.running)
         job = course.running.pop(uid)
-        record = self.ledger.record(uid) or self._given_up(job)
+        record = self.ledger.record(uid)
+        if record is None:
+            course.deaths[uid] += 1
+            record = self._given_up(job, course.deaths[uid])
         if record is None:
             course.again.append(job)
             return None
@@ -140,12 +144,17 @@ class Agenda:
             data_fingerprint=self.data_fingerprint,
         )
 
-    def _given_up(self, job: Job) -> TrialRecord | None:
-        """Record a trial whose process has died too often; None while it may be tried again."""
+    def _given_up(self, job: Job, n_deaths: int) -> TrialRecord | None:
+        """Record a trial whose process has died too often; None while it may be tried again.
+
+        A process can die before it has an attempt, so its deaths are counted here too.
+        """
         attempt = self.ledger.attempt(job.uid)
-        if attempt is None or attempt.number < MAX_ATTEMPTS:
+        n_died = max(n_deaths, attempt.number if attempt else 0)
+        if n_died < MAX_ATTEMPTS:
             return None
-        reason = f"the worker process died {attempt.number} times (killed, or out of memory)"
+        attempt = attempt or self.ledger.new_attempt(job.uid)
+        reason = f"the worker process died {n_died} times (killed, or out of memory)"
         record = job.ended(
             attempt,
             "failed",

@@ -9,7 +9,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from sslbench.ledger import Ledger
-from sslbench.results import TrialRecord
+from sslbench.results import CurvePoint, TrialRecord
 from sslbench.search.spec import Halving
 
 NEVER = 2**31  # ASHA's own end of a trial: ours end by themselves
@@ -88,8 +88,11 @@ class ArmwiseHalving(FIFOScheduler):
     def _replay(self, record: TrialRecord) -> None:
         arm, past = self._arm(record.arm), PastTrial(record.uid)
         arm.on_trial_add(None, past)
+        max_updates = record.config["training"]["max_updates"]
         best = -math.inf  # what trials report is their best so far
         for point in record.reports:
+            if not is_scheduled_by(point, max_updates=max_updates):
+                continue
             best = max(best, point.values[record.objective])
             arm.on_trial_result(None, past, {"updates": point.updates, "objective": best})
         arm.on_trial_remove(None, past)
@@ -100,6 +103,11 @@ class PastTrial:
 
     def __init__(self, trial_id: str) -> None:
         self.trial_id = trial_id
+
+
+def is_scheduled_by(point: CurvePoint, *, max_updates: int) -> bool:
+    """Say whether the scheduler is told of a report: at the start and at the end nothing can be stopped."""
+    return 0 < point.updates < max_updates
 
 
 def _is_search(trial: Trial) -> bool:

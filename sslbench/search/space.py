@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Params = dict[str, Any]
 Scalar = str | int | float | bool | None
+Some = Annotated[tuple[Scalar, ...], Field(min_length=1)]
 _KINDS = ("choice", "float", "log_float", "int", "log_int")
+_LARGEST = 2**53  # whole numbers beyond are not exact in the sampler's floating point
 
 
 class Parameter(Frozen):
@@ -30,7 +32,7 @@ class Parameter(Frozen):
         None, alias="int", description="whole number, ends included"
     )
     log_int: tuple[int, int] | None = Field(None, description="the same, uniform in the logarithm")
-    when: dict[str, tuple[Scalar, ...]] = Field(
+    when: dict[str, Some] = Field(
         {}, description="asked only if these parameters, named above it, have one of these values"
     )
 
@@ -40,7 +42,7 @@ class Parameter(Frozen):
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(_KINDS)}; got {given or 'none'}")
         if self.choice is not None:
-            if len(set(map(repr, self.choice))) < len(self.choice):
+            if len(set(self.choice)) < len(self.choice):  # True and 1 are the same to a sampler
                 raise ValueError(f"choice lists a value twice: {list(self.choice)}")
             return self
         low, high = self.ends()
@@ -48,6 +50,8 @@ class Parameter(Frozen):
             raise ValueError(f"{given[0]} needs low < high, got [{low}, {high}]")
         if given[0].startswith("log") and low <= 0:
             raise ValueError(f"{given[0]} needs low > 0, got {low}")
+        if self.values() is not None and max(-low, high) > _LARGEST:
+            raise ValueError(f"{given[0]} needs ends within ±2^53, got [{low}, {high}]")
         return self
 
     def _value(self, kind: str) -> Any:
@@ -57,10 +61,17 @@ class Parameter(Frozen):
         """Return every choice, or the lowest and highest value: if these are legal, all are."""
         return next(tuple(self._value(kind)) for kind in _KINDS if self._value(kind) is not None)
 
-    def values(self) -> tuple[Any, ...] | None:
+    def values(self) -> Sequence[Any] | None:
         """Return all values if there are finitely many, else None."""
         whole = self.int_ or self.log_int
-        return tuple(range(whole[0], whole[1] + 1)) if whole else self.choice
+        return range(whole[0], whole[1] + 1) if whole else self.choice
+
+    def can_be(self, value: Scalar) -> bool:
+        """Say whether this is one of finitely many values; a condition on anything else is never met."""
+        listed = self.values()
+        if isinstance(listed, range):
+            return isinstance(value, int) and value in listed
+        return listed is not None and value in listed
 
     def is_asked(self, params: Params) -> bool:
         """Say whether the values chosen so far meet the condition."""
@@ -124,7 +135,7 @@ def all_params(space: Space) -> Iterator[Params] | None:
     return _combinations(space, {n: v for n, v in values.items() if v is not None})
 
 
-def _combinations(space: Space, values: dict[str, tuple[Any, ...]]) -> Iterator[Params]:
+def _combinations(space: Space, values: dict[str, Sequence[Any]]) -> Iterator[Params]:
     seen: set[str] = set()
     for chosen in itertools.product(*values.values()):
         params: Params = {}
@@ -139,7 +150,10 @@ def _combinations(space: Space, values: dict[str, tuple[Any, ...]]) -> Iterator[
 def size(space: Space) -> float:
     """Return the number of configurations; infinity if a parameter is continuous or the space is vast."""
     whole = [parameter.values() for parameter in space.values()]
-    if any(values is None for values in whole) or math.prod(len(v or ()) for v in whole) > 100_000:
+    if (
+        any(values is None for values in whole)
+        or math.prod(map(len, filter(None, whole))) > 100_000
+    ):
         return math.inf
     return sum(1 for _ in all_params(space) or ())
 
@@ -153,8 +167,15 @@ def corners(space: Space) -> Iterator[tuple[str, Params]]:
     """Return one legal-looking configuration for each end of each parameter, named by the parameter."""
     for name, parameter in space.items():
         for end in parameter.ends():
-            wanted = {other: values[0] for other, values in parameter.when.items()}
-            yield name, _around(space, wanted | {name: end})
+            yield name, _around(space, _conditions_of(name, space) | {name: end})
+
+
+def _conditions_of(name: str, space: Space) -> Params:
+    """Return values under which `name` is asked, the conditions of its conditions included."""
+    wanted: Params = {}
+    for other, values in space[name].when.items():
+        wanted |= _conditions_of(other, space) | {other: values[0]}
+    return wanted
 
 
 def _around(space: Space, wanted: Params) -> Params:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class ArmStudy:
         self._known: set[str] = set()
         self._space_is_spent = False
         self._asked: dict[str, optuna.trial.Trial] = {}
-        self._grid = all_params(space) if size(space) <= n_trials else None
+        self._grid = list(all_params(space) or ()) if size(space) <= n_trials else None
 
     @property
     def n_known(self) -> int:
@@ -91,19 +92,14 @@ class ArmStudy:
             return
         for repeat in range(MAX_REPEATS):
             yield self._sampled(repeat)
+        yield from all_params(self.space) or ()  # a sampler may insist on what it has seen
 
     def _sampled(self, repeat: int) -> Params:
         """Draw params from the sampler on a throw-away trial, which leaves no trace in the study."""
         import optuna
 
         seed = int(fingerprint([self.seed, self.arm, self.n_known, repeat])[:8], 16)
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=seed,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-            n_startup_trials=max(4, min(10, self.n_trials // 3)),
-        )
+        self._study.sampler = _sampler(seed, n_startup_trials=max(4, min(10, self.n_trials // 3)))
         trial = self._study.ask()
         params = suggest(trial, self.space)
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -116,6 +112,20 @@ class ArmStudy:
         suggest(trial, self.space)
         self._asked[canonical_json(params)] = trial
         self._known.add(canonical_json(params))
+
+
+def _sampler(seed: int, *, n_startup_trials: int) -> optuna.samplers.BaseSampler:
+    import optuna
+
+    with warnings.catch_warnings():  # the options are marked experimental, on every construction
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=seed,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+            n_startup_trials=n_startup_trials,
+        )
 
 
 def _state(record: TrialRecord) -> optuna.trial.TrialState:

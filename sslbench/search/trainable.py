@@ -13,6 +13,7 @@ from ray import tune
 from sslbench.errors import DivergedError
 from sslbench.ledger import Attempt, Job, Ledger
 from sslbench.results import CurvePoint, Failure, FailureKind, TrialRecord, TrialResult
+from sslbench.search.halving import is_scheduled_by
 from sslbench.trial import run_trial
 
 
@@ -76,7 +77,7 @@ def _reporter(job: Job, attempt: Attempt, started: int) -> Any:
         nonlocal best
         attempt.append(point)
         best = max(best, point.values[job.config.objective])
-        if 0 < point.updates < job.config.training.max_updates:
+        if is_scheduled_by(point, max_updates=job.config.training.max_updates):
             tune.report({"updates": point.updates, "objective": best, "started_unix_ms": started})
 
     return report

@@ -1,0 +1,205 @@
+"""What a sweep file must fulfil beyond its form, so that no trial can fail on its values later. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from sslbench.config import (
+    Component,
+    EncoderChoice,
+    EvaluationChoice,
+    PretextChoice,
+    TrainingOptions,
+)
+from sslbench.errors import ConfigError, nearest
+from sslbench.plain_yaml import Location
+from sslbench.registry import EVALUATIONS, PRETEXTS
+from sslbench.results import MetricKey
+from sslbench.search.space import Parameter, Params, corners, first_params
+from sslbench.strict_yaml import YamlDocument, problem, validated
+
+if TYPE_CHECKING:
+    from sslbench.search.spec import Arm, SweepSpec
+
+COMPONENTS: dict[str, type[Component]] = {"pretext": PretextChoice, "encoder": EncoderChoice}
+PARTS = (*COMPONENTS, "training")
+_ARM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}")
+
+
+def check_sweep(spec: SweepSpec, document: YamlDocument) -> None:
+    """Build every arm at every end of its space; the first problem is a ConfigError with its line."""
+    _check_evaluation(spec, document)
+    validated(TrainingOptions, spec.training, document=document, at=("training",), code="C100")
+    for name, arm in spec.arms.items():
+        _check_name(name, document)
+        _check_parts(spec, arm, document, at=("arms", name))
+        _check_objective_of(spec, name, document)
+        _check_space(spec, name, document)
+    _require_supervised_arm(spec, document)
+
+
+def _check_evaluation(spec: SweepSpec, document: YamlDocument) -> None:
+    seen: set[str] = set()
+    for i, given in enumerate(spec.evaluation):
+        at = ("evaluation", i)
+        chosen = validated(EvaluationChoice, given, document=document, at=at, code="C100")
+        if chosen.name in seen:
+            raise ConfigError(
+                f"the evaluation task {chosen.name!r} is listed twice",
+                code="C117",
+                where=document.where(at),
+                fix="keep one: its scores have one name",
+            )
+        seen.add(chosen.name)
+
+
+def _check_name(name: str, document: YamlDocument) -> None:
+    if not _ARM_NAME.fullmatch(name):
+        raise ConfigError(
+            f"an arm's name is letters, digits and _, at most 40; got {name!r}",
+            code="C118",
+            where=document.where(("arms", name)),
+        )
+
+
+def _check_parts(spec: SweepSpec, arm: Arm, document: YamlDocument, *, at: Location) -> None:
+    parts = {"pretext": arm.pretext, "encoder": arm.encoder}
+    for part, value in parts.items():
+        validated(COMPONENTS[part], value, document=document, at=(*at, part), code="C100")
+    training = {**spec.training, **arm.training}
+    validated(TrainingOptions, training, document=document, at=(*at, "training"), code="C100")
+    for address, parameter in arm.search.items():
+        _check_address(arm, address, document, at=(*at, "search", address))
+        _check_condition(arm, address, parameter, document, at=(*at, "search", address))
+
+
+def _check_address(arm: Arm, address: str, document: YamlDocument, *, at: Location) -> None:
+    part, _, option = address.partition("/")
+    if part not in PARTS:
+        raise ConfigError(
+            f"a searched parameter is named part/option, got {address!r}",
+            code="C110",
+            where=document.where(at),
+            fix=f"parts: {', '.join(f'{p}/…' for p in PARTS)}",
+        )
+    chosen = getattr(arm, part)
+    fields = TrainingOptions.model_fields
+    if part in COMPONENTS:
+        fields = COMPONENTS[part].registry.options(chosen["name"]).model_fields
+    if option not in fields:
+        raise ConfigError(
+            f"{part} {chosen.get('name', '')} has no option {option!r}".replace("  ", " "),
+            code="C111",
+            where=document.where(at),
+            fix=nearest(option, fields),
+        )
+
+
+def _check_condition(
+    arm: Arm, address: str, parameter: Parameter, document: YamlDocument, *, at: Location
+) -> None:
+    above = list(arm.search)[: list(arm.search).index(address)]
+    for other, allowed in parameter.when.items():
+        if other not in above:
+            raise ConfigError(
+                f"{address} is asked when {other} has a value, but {other} is not searched above it",
+                code="C112",
+                where=document.where((*at, "when", other)),
+                fix=nearest(other, above) if above else "move the condition's parameter above",
+            )
+        never = [value for value in allowed if not arm.search[other].can_be(value)]
+        if never:
+            raise ConfigError(
+                f"{other} can never be {never[0]!r}, so {address} would not be asked then",
+                code="C112",
+                where=document.where((*at, "when", other)),
+                found=f"{other}: {arm.search[other].describe()}",
+            )
+
+
+def _check_space(spec: SweepSpec, name: str, document: YamlDocument) -> None:
+    space = spec.arms[name].search
+    _check_config(spec, name, first_params(space), document, at=("arms", name))
+    for address, params in corners(space):
+        _check_config(spec, name, params, document, at=("arms", name, "search", address))
+
+
+def _check_config(
+    spec: SweepSpec, name: str, params: Params, document: YamlDocument, *, at: Location
+) -> None:
+    chosen = ", ".join(f"{key}={value}" for key, value in params.items()) or None
+    try:
+        spec.config(name, params, seed=spec.seed)
+    except ValidationError as error:
+        raise ConfigError(
+            f"arm {name!r} cannot be run with some of its values: {problem(error)}",
+            code="C113",
+            where=document.where(at),
+            found=chosen,
+        ) from error
+    except ConfigError as error:
+        error.where, error.found = document.where(at), error.found or chosen
+        raise
+
+
+def _check_objective_of(spec: SweepSpec, name: str, document: YamlDocument) -> None:
+    """Check the score that chooses an arm's recipes: a validation score that this arm can have."""
+    arm = spec.arms[name]
+    at: Location = ("arms", name, "objective") if arm.objective else ("objective", "metric")
+    try:
+        task = _checked_objective(arm.objective or spec.objective.metric, spec)
+        _check_has_classifier(arm, name, task)
+    except ConfigError as error:
+        error.where = document.where(at)
+        raise
+
+
+def _checked_objective(text: str, spec: SweepSpec) -> str:
+    """Return the evaluation task of an objective; only validation scores of the sweep's own tasks choose."""
+    key = MetricKey.parse(text)
+    if key.split != "val":
+        raise ConfigError(
+            f"the objective must be a validation score, got {text!r}",
+            code="C021",
+            fix=f"val/{key.task}/{key.metric}; test scores are computed once, in the confirm stage",
+        )
+    EVALUATIONS.check(key.task)
+    if key.task not in {evaluation["name"] for evaluation in spec.evaluation}:
+        raise ConfigError(
+            f"the objective {text!r} needs the evaluation task {key.task!r}",
+            code="C114",
+            fix=f"add {{name: {key.task}}} to `evaluation`",
+        )
+    metrics = EVALUATIONS.constant(key.task, "metrics")
+    larger_is_better = [metric for metric, direction in metrics.items() if direction == "max"]
+    if key.metric not in larger_is_better:
+        raise ConfigError(
+            f"the evaluation task {key.task!r} has no metric {key.metric!r} to be maximised",
+            code="C022",
+            fix=nearest(key.metric, larger_is_better),
+        )
+    return key.task
+
+
+def _check_has_classifier(arm: Arm, name: str, task: str) -> None:
+    needed = EVALUATIONS.constant(task, "needs_classifier")
+    if needed and not PRETEXTS.constant(arm.pretext["name"], "sees_labels"):
+        raise ConfigError(
+            f"the objective of arm {name!r} scores an arm's own classifier, and this arm has none",
+            code="C116",
+            fix="choose by knn or linear_probe; give the supervised arm its own `objective`",
+        )
+
+
+def _require_supervised_arm(spec: SweepSpec, document: YamlDocument) -> None:
+    regimes = {PRETEXTS.constant(arm.pretext["name"], "regime") for arm in spec.arms.values()}
+    if "supervised" not in regimes:
+        raise ConfigError(
+            "a sweep needs a supervised arm: without one no gain of pretraining can be shown",
+            code="C115",
+            where=document.where(("arms",)),
+            fix="add `supervised: {pretext: {name: supervised}, encoder: {name: mlp}, search: {…}}`",
+        )
