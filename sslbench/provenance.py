@@ -1,4 +1,4 @@
-"""Where a result comes from: versions of the code and of what it stands on, commit, machine."""
+"""Where a result comes from: versions of the code and of what it stands on, and the commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "anndata", "scanpy", "ray", "optun
 
 
 def provenance() -> dict[str, str]:
-    """Return versions, commit ("" outside a repository), dirty flag and host name as plain text."""
+    """Return versions, commit ("" outside a repository) and dirty flag as plain text."""
     commit = _git("rev-parse", "HEAD")
     dirty = bool(commit) and bool(_git("status", "--porcelain", "--untracked-files=no"))
     return {
@@ -20,7 +20,6 @@ def provenance() -> dict[str, str]:
         **{package: version_of(package) for package in PACKAGES},
         "commit": commit,
         "dirty": str(dirty).lower(),
-        "host": platform.node(),
     }
 
 

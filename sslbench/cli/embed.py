@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from sslbench.cli import terminal
 from sslbench.errors import RefusedError
 
+OBSM_KEY, UNS_KEY = "X_sslbench", "sslbench"
+
 
 def embed_file(file: Path, *, model: Path, out: Path) -> None:
-    """Embed every cell of `file` and write a copy to `out`; `file` itself is never written."""
+    """Write a copy of `file` with the embedding added; cells are read in blocks and `file` is never written."""
     import anndata
 
     from sslbench.checkpoint import embed
+    from sslbench.data.h5ad import open_h5ad
 
     if out.resolve() == file.resolve():
         raise RefusedError(
             "--out is the input file, which is never changed", fix="choose another --out"
         )
-    adata = anndata.read_h5ad(file)
+    with open_h5ad(file):  # says what is wrong with a file that is no .h5ad
+        pass
+    adata = anndata.read_h5ad(file, backed="r")
     coverage = embed(adata, model=model)
     terminal.say("genes", str(coverage))
     temporary = out.with_name(f".{out.name}.tmp")
-    adata.write_h5ad(temporary)
-    temporary.replace(out)
-    terminal.say("written", f'{out}: obsm["X_sslbench"] {adata.obsm["X_sslbench"].shape}')
+    try:
+        shutil.copyfile(file, temporary)
+        _add(temporary, adata)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    terminal.say("written", f'{out}: obsm["{OBSM_KEY}"] {adata.obsm[OBSM_KEY].shape} float32')
+
+
+def _add(copy: Path, adata: object) -> None:
+    """Put embedding and provenance into the copy and touch nothing else of it."""
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File(copy, "r+") as file:
+        for group, key in (("obsm", OBSM_KEY), ("uns", UNS_KEY)):
+            write_elem(file.require_group(group), key, getattr(adata, group)[key])

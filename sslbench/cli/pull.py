@@ -35,7 +35,7 @@ def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
     temporary.rename(to)
     terminal.say("pulled", f"{best.record.arm} ({question.sweep} on {best.record.dataset}) -> {to}")
     score = f"{best.validation:.3f} mean validation score ({best.protocol}, {best.n_seeds} seeds)"
-    terminal.say("chosen", f"by validation: {score}; this is seed {best.record.config['seed']}"
+    terminal.say("chosen", f"by validation: {score}; this is seed {best.record.config['seed']}")
     _say_how(to)
 
 

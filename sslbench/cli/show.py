@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslbench.cli import terminal
+from sslbench.leaderboard.table import Table, main_table, protocol_table
 from sslbench.provenance import version_of
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ def show_header() -> None:
 
 def show_answer(found: Answer) -> None:
     """Print the leaderboard, its caveats and the verdict."""
-    from sslbench.leaderboard.table import main_table, protocol_table
-
     board = found.board
     if board.rows:
-        for table in (main_table(board, digits=2), protocol_table(board, digits=2)):
+        for table in (_narrow(main_table(board, digits=2)), protocol_table(board, digits=2)):
             terminal.print_table([column.title for column in table.columns], table.rows)
             terminal.out.print()
+        terminal.say(
+            "note",
+            "* the protocol that validation chose: it ranks the row; the others stand beside it",
+        )
         terminal.say("note", board.stamp)
     for line in (*board.notes, *board.holes):
         terminal.say("note", line)
@@ -38,6 +41,13 @@ def show_answer(found: Answer) -> None:
         text = f"{group.n_trials} x {group.arm} ({group.stage}) {group.kind}: {group.message}"
         terminal.say("failed", text)
     terminal.out.print(f"[bold]verdict[/bold]  {board.verdict}")
+
+
+def _narrow(table: Table) -> Table:
+    """Drop the protocol's column, which the second table shows too, so that a line has 100 characters."""
+    at = [column.title for column in table.columns].index("protocol")
+    rows = tuple((*row[:at], *row[at + 1 :]) for row in table.rows)
+    return Table(columns=(*table.columns[:at], *table.columns[at + 1 :]), rows=rows)
 
 
 def show_next_steps(page: Path, *, link: str, uri: str) -> None:

@@ -84,8 +84,8 @@ def _prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[Path, 
 
     store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
     manifest = read_manifest(store)
-    terminal.line(describe_data(manifest))
-    terminal.line(describe_split(manifest))
+    terminal.say("data", describe_data(manifest))
+    terminal.say("split", describe_split(manifest))
     return store, manifest
 
 

@@ -24,15 +24,15 @@ def say(label: str, text: str) -> None:
     err.print(text, markup=False)
 
 
-def line(text: str) -> None:
-    """Print a line that carries its own label to stderr."""
-    err.print(text, markup=False)
-
-
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
     """Print a table of plain text cells."""
     table = Table(
-        title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold"
+        title=title or None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
     )
     for name in columns:
         table.add_column(name, overflow="fold")

@@ -8,6 +8,7 @@ from typing import Literal
 from sslbench.leaderboard.board import Leaderboard, Row, SearchEffort
 from sslbench.leaderboard.statistics import Estimate
 
+CHOSEN = "*"  # the protocol that validation chose
 ABSENT = "–"  # the arm has no such protocol
 
 
@@ -44,7 +45,7 @@ def main_table(board: Leaderboard, *, digits: int) -> Table:
 
 
 def protocol_table(board: Leaderboard, *, digits: int) -> Table:
-    """Return the mean test macro F1 of every row under each protocol: the same-protocol comparison."""
+    """Return the mean test macro F1 of every row under each protocol; a star marks the one that ranks the row."""
     columns = [Column(title=name, align="right") for name in board.protocols]
     rows = [(row.method, *protocol_cells(board, row, digits=digits)) for row in board.rows]
     return Table(columns=(Column(title="method"), *columns), rows=tuple(rows))
@@ -52,8 +53,14 @@ def protocol_table(board: Leaderboard, *, digits: int) -> Table:
 
 def protocol_cells(board: Leaderboard, row: Row, *, digits: int) -> tuple[str, ...]:
     """Return the row's mean test macro F1 under each of the leaderboard's protocols."""
-    scores = [row.test_by_protocol.get(name) for name in board.protocols]
-    return tuple(ABSENT if score is None else f"{score:.{digits}f}" for score in scores)
+    return tuple(_protocol_cell(row, name, digits=digits) for name in board.protocols)
+
+
+def _protocol_cell(row: Row, protocol: str, *, digits: int) -> str:
+    score = row.test_by_protocol.get(protocol)
+    if score is None:
+        return ABSENT
+    return f"{score:.{digits}f}{CHOSEN if protocol == row.protocol else ''}"
 
 
 def score_text(test: Estimate, *, digits: int) -> str:

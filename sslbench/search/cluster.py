@@ -42,7 +42,9 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """Start or join Ray; leave or end it, and remove its files, however the block ends."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
-    scratch = Path(tempfile.mkdtemp(prefix="sslb-"))  # short: socket paths are limited to 107 bytes
+    remove_leftovers(Path(tempfile.gettempdir()))
+    # short, as socket paths are limited to 107 bytes; the process id tells whose it is
+    scratch = Path(tempfile.mkdtemp(prefix=f"sslb-{os.getpid()}-"))
     address = os.environ.get("RAY_ADDRESS")
     if not address:
         _guard_with_token(scratch)
@@ -59,6 +61,23 @@ def cluster() -> Iterator[Cluster]:
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the scratch folders of our drivers that were killed and could not do it themselves."""
+    for scratch in folder.glob("sslb-*-*"):
+        owner = scratch.name.split("-")[1]
+        mine = scratch.stat().st_uid == os.getuid()
+        if mine and owner.isdigit() and not _is_running(int(owner)):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _start(scratch: Path) -> None:

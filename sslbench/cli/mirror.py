@@ -1,0 +1,95 @@
+"""MLflow as the commands use it: live beside a sweep, caught up by `sync`, opened by `ui`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sslbench.cli import terminal
+from sslbench.cli.board import Answer, answer, write_report
+from sslbench.cli.places import Home
+from sslbench.cli.question import Question, asked, newest
+from sslbench.ledger import Ledger
+from sslbench.search.run import Execution, owned
+from sslbench.tracking.facts import Ending, ProjectionFacts
+from sslbench.tracking.live import LiveMirror, sync
+from sslbench.tracking.store import store_uri
+from sslbench.tracking.ui import deep_link, serve
+
+UI_PORT = 5000
+
+
+def live_mirror(ledger: Ledger, question: Question, home: Home) -> LiveMirror:
+    """Return the thread that ships a sweep's ledger while it runs."""
+    return LiveMirror(ledger, store_uri(home.folder), projection_facts(question, home))
+
+
+def projection_facts(question: Question, home: Home) -> ProjectionFacts:
+    """Return what MLflow is told beside the ledger."""
+    spec = question.sweep_spec
+    return ProjectionFacts(
+        sweep=question.sweep,
+        question=spec.question,
+        execution=question.execution,
+        dataset=str(question.data["dataset"]),
+        objective=spec.objective.metric,
+        home=home.folder,
+    )
+
+
+def ending(found: Answer, files: list[Path]) -> Ending:
+    """Return what the parent run shows of a sweep that came to its end."""
+    board = found.board
+    summary = {f"leaderboard/{row.arm}/validation_macro_f1": row.validation for row in board.rows}
+    return Ending(verdict=board.verdict, report_files=tuple(files), summary=summary)
+
+
+def browse_link(mirror: LiveMirror, question: Question) -> str:
+    """Return the link that shows the sweep's trials best first, once the UI runs."""
+    if mirror.experiment_id is None:
+        return ""
+    objective = question.sweep_spec.objective.metric
+    return deep_link(mirror.experiment_id, objective, port=UI_PORT)
+
+
+def sync_all(home: Home, sweep: str | None) -> None:
+    """Bring MLflow up to date with every sweep of the ledger, or with one."""
+    newest(home, sweep)
+    uri = store_uri(home.folder)
+    for folder, question in asked(home, sweep):
+        with owned(folder):
+            sync(
+                Ledger(folder),
+                uri,
+                projection_facts(question, home),
+                ending=_ending_if_over(folder, question, home),
+            )
+        terminal.say("synced", f"{question.sweep} on {question.data['dataset']} -> {uri}")
+
+
+def serve_ui(home: Home, port: int) -> int:
+    """Serve the MLflow UI on 127.0.0.1 until interrupted; return its exit code."""
+    from sslbench.tracking.store import ensure_store
+
+    uri = store_uri(home.folder)
+    home.folder.mkdir(parents=True, exist_ok=True)
+    ensure_store(uri, home.folder)
+    terminal.say(
+        "ui",
+        f"http://127.0.0.1:{port}  (Ctrl-C ends it; from afar: ssh -L {port}:127.0.0.1:{port})",
+    )
+    return serve(uri, home.folder, port=port)
+
+
+def _ending_if_over(folder: Path, question: Question, home: Home) -> Ending | None:
+    """Return the ending of a sweep whose trials have all ended, else None."""
+    execution = Execution(
+        spec=question.sweep_spec,
+        ledger=Ledger(folder),
+        store=Path(question.store),
+        data_fingerprint=str(question.data["fingerprint"]),
+        provenance={},
+    )
+    if not execution.agenda().is_done():
+        return None
+    found = answer(folder, question)
+    return ending(found, write_report(home, found))
