@@ -49,9 +49,7 @@ def highly_variable(counts: csr_matrix, *, n_top_genes: int | None) -> np.ndarra
     train = anndata.AnnData(csr_matrix(counts, dtype=np.float32))
     scanpy.pp.normalize_total(train, target_sum=TARGET_SUM)
     scanpy.pp.log1p(train)
-    ranked = scanpy.pp.highly_variable_genes(
-        train, n_top_genes=n_top_genes, flavor="seurat", inplace=False
-    )
+    ranked = scanpy.pp.highly_variable_genes(train, flavor="seurat", inplace=False)
     dispersion = ranked["dispersions_norm"].to_numpy(dtype=np.float64)
     # Ties are cut by position: scanpy's own flag keeps all genes tied at the threshold.
     best_first = np.argsort(-np.nan_to_num(dispersion, nan=-np.inf), kind="stable")

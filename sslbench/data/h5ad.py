@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import anndata
 import h5py
 import numpy as np
 import pandas as pd
+from anndata._io.specs.registry import IORegistryError
 from anndata.io import read_elem, sparse_dataset
 from scipy.sparse import csr_matrix, issparse
 
@@ -91,13 +92,13 @@ class H5adFile:
         """Turn what HDF5 and anndata raise on broken or newer files into our errors."""
         try:
             yield
-        except anndata._io.specs.registry.IORegistryError as error:
+        except IORegistryError as error:
             raise DataError(
                 "this file was written by a newer anndata",
                 code="D004",
                 where=f"{self.path}, slot {place}",
                 found=str(error).partition("\n")[0],
-                fix=f"upgrade anndata (here {anndata.__version__}), or write the file with this one",
+                fix=f"upgrade anndata (here {version('anndata')}), or write the file with this one",
             ) from error
         except OSError as error:
             raise DataError(
