@@ -1,0 +1,112 @@
+"""The grammar of metric keys, the record of a trial, and which trial of an arm is chosen."""
+
+import itertools
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from sslbench.errors import ConfigError
+from sslbench.results import CurvePoint, MetricKey, TrialRecord, TrialResult, chosen_trial
+
+
+def record(uid, value, *, arm="mae", stage="search", outcome="finished", ended=0):
+    return TrialRecord(
+        uid=uid,
+        arm=arm,
+        stage=stage,
+        attempt=1,
+        outcome=outcome,
+        params={},
+        config={},
+        recipe="r",
+        dataset="d",
+        data_fingerprint="f",
+        objective="val/knn/macro_f1",
+        objective_value=value,
+        provenance={},
+        started_unix_ms=0,
+        ended_unix_ms=ended,
+    )
+
+
+def point(updates, value=0.5):
+    return CurvePoint(updates=updates, seconds=0.0, unix_ms=0, values={"val/knn/macro_f1": value})
+
+
+def test_a_metric_key_has_three_parts_and_comes_back_as_written():
+    key = MetricKey.parse("val/linear_probe/macro_f1")
+    assert key == ("val", "linear_probe", "macro_f1")
+    assert str(key) == "val/linear_probe/macro_f1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "macro_f1",
+        "val/knn",
+        "valid/knn/f1",
+        "val/knn/f1/x",
+        "val/KNN/f1",
+        "val//f1",
+        "val/knn/f1 ",
+    ],
+)
+def test_anything_else_is_no_metric_key(text):
+    with pytest.raises(ConfigError, match="split/task/metric"):
+        MetricKey.parse(text)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_scores_and_curves_hold_finite_numbers_only(value):
+    with pytest.raises(ValidationError):
+        point(1, value)
+    with pytest.raises(ValidationError):
+        record("a", value)
+
+
+def test_reports_are_the_results_curve_or_else_the_records_own():
+    finished = TrialResult(
+        scores={},
+        best_updates=2,
+        updates=2,
+        seconds=1,
+        curve=(point(1), point(2)),
+        n_parameters=1,
+        regime="untrained",
+    )
+    base = record("a", 0.1)
+    assert base.model_copy(update={"result": finished}).reports == (point(1), point(2))
+    assert base.model_copy(update={"curve": (point(3),)}).reports == (point(3),)
+
+
+def test_a_record_comes_back_from_its_json_unchanged():
+    first = record("a", 0.25)
+    assert TrialRecord.model_validate_json(first.model_dump_json()) == first
+
+
+def test_the_best_finished_search_trial_is_chosen():
+    records = [record("a", 0.1), record("b", 0.9), record("c", 0.5)]
+    assert chosen_trial(records, "mae").uid == "b"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        record("x", 1.0, outcome="failed"),
+        record("x", 1.0, outcome="stopped"),
+        record("x", 1.0, stage="confirm"),
+        record("x", 1.0, arm="pca"),
+        record("x", None),
+    ],
+)
+def test_stopped_failed_confirm_unscored_and_other_arms_trials_are_never_chosen(other):
+    assert chosen_trial([other, record("a", 0.1)], "mae").uid == "a"
+    assert chosen_trial([other], "mae") is None
+
+
+def test_of_equal_trials_the_earliest_ended_is_chosen_in_whatever_order_they_come():
+    records = [record("c", 0.5, ended=3), record("b", 0.5, ended=2), record("a", 0.5, ended=2)]
+    for order in itertools.permutations(records):
+        assert chosen_trial(order, "mae").uid == "a"
