@@ -233,7 +233,13 @@ def keep_checkpoint(
         label_names=train.label_names,
         scores=scores,
         provenance=provenance,
-        data={"dataset": manifest.dataset, "data_fingerprint": manifest.fingerprint},
+        data={
+            "dataset": manifest.dataset,
+            "data_fingerprint": manifest.fingerprint,
+            "source": manifest.source,
+            "licence": manifest.licence,
+            "citation": manifest.citation,
+        },
     )
 
 

@@ -21,6 +21,7 @@ def save_weights(file: Path, network: nn.Module) -> None:
     if bad:
         raise DivergedError(f"weights must be finite to be kept, {bad!r} is not")
     save_file(tensors, file)
+    file.chmod(0o644)  # safetensors makes it private; a lab's shared folder needs it readable
 
 
 def load_weights(file: Path, network: nn.Module) -> None:

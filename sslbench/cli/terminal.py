@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -37,7 +38,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     for name in columns:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*[_escaped(cell) for cell in row])
+        table.add_row(*map(Text, row))
     wide = Console(highlight=False, width=None if out.is_terminal else TABLE_WIDTH)
     wide.print(table)
 
@@ -45,10 +46,6 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
 def print_json(value: Any) -> None:
     """Print one JSON object to stdout."""
     sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("[", "\\[")
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sslbench.errors import DataError
 
 MANIFEST = "manifest.json"
-STORE_SCHEMA = 1
+STORE_SCHEMA = 2
 
 
 class StoreManifest(BaseModel):
@@ -20,6 +20,9 @@ class StoreManifest(BaseModel):
     schema_version: int = STORE_SCHEMA
     dataset: str
     title: str
+    source: str
+    licence: str
+    citation: str
     fingerprint: str = Field(description="16 hex digits over counts, genes, labels and splits")
     split_hash: str = Field(
         description="16 hex digits over the split and the scored label of cells"

@@ -62,6 +62,9 @@ def _build(
     manifest = StoreManifest(
         dataset=spec.name,
         title=spec.title,
+        source=spec.source,
+        licence=spec.licence,
+        citation=spec.citation,
         fingerprint=_digest([*content, canonical_json(table.labels.names)]),
         split_hash=split_hash,
         source_file=spec.file.name,

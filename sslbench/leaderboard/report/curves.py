@@ -33,7 +33,7 @@ def learning_curves_section(material: Material) -> str:
     panels = [_learning_panel(material, arm, curves=curves, y=y) for arm in material.arms]
     return _section(
         "Learning curves",
-        f"{html.escape(material.facts.objective)} after each report. Coloured: the chosen recipe on its fresh seeds; "
+        "the arm's objective after each report. Coloured: the chosen recipe on its fresh seeds; "
         "grey: search trials. A coloured line that still rises at its end would gain from more updates.",
         panels,
     )
@@ -48,8 +48,8 @@ def history_section(material: Material) -> str:
     panels = [_history_panel(material, arm, y=y) for arm in material.arms]
     return _section(
         "Optimisation history",
-        f"each dot is a search trial (hollow: stopped early), the line is the best {html.escape(material.facts.objective)} "
-        "of a finished trial so far. A line that still climbs at the end would gain from a larger budget.",
+        "each dot is a search trial (hollow: stopped early), the line is the best objective of a finished trial "
+        "so far. A line that still climbs at the end would gain from a larger budget.",
         panels,
     )
 
@@ -61,7 +61,7 @@ def _learning_panel(
     confirmed = [curves[uid] for uid in row.uids] if row else []
     searched = [curves[r.uid] for r in material.of(arm, "search")][-MAX_CURVES:]
     updates = [u for curve in (*confirmed, *searched) for u, _ in curve]
-    if not updates:
+    if not any(updates):  # gradient-free: nothing is learned step by step
         return ""
     x = scale_over([0, *updates], start=LEFT, end=RIGHT)
     faint = "".join(_trace(curve, x=x, y=y, css="faint") for curve in searched)
@@ -69,7 +69,7 @@ def _learning_panel(
     return _figure(
         material,
         arm,
-        panel(x=x, y=y, x_title="updates", y_title=_objective(material), marks=faint + bold),
+        panel(x=x, y=y, x_title="updates", y_title=material.objective(arm), marks=faint + bold),
     )
 
 
@@ -94,7 +94,7 @@ def _history_panel(material: Material, arm: str, *, y: Scale) -> str:
     return _figure(
         material,
         arm,
-        panel(x=x, y=y, x_title="search trial", y_title=_objective(material), marks=marks),
+        panel(x=x, y=y, x_title="search trial", y_title=material.objective(arm), marks=marks),
     )
 
 
@@ -139,7 +139,3 @@ def _section(title: str, how_to_read: str, panels: Iterable[str]) -> str:
         f'<section><h2>{title}</h2><p class="read"><b>How to read:</b> {how_to_read}</p>'
         f'<div class="panels">{"".join(panels)}</div></section>'
     )
-
-
-def _objective(material: Material) -> str:
-    return material.facts.objective

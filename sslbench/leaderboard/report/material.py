@@ -40,6 +40,10 @@ class Material:
         found = [r for r in self.records if r.arm == arm and r.stage == stage]
         return sorted(found, key=lambda r: (r.ended_unix_ms, r.uid))
 
+    def objective(self, arm: str) -> str:
+        """Return the validation score that the search of this arm maximised."""
+        return next((r.objective for r in self.records if r.arm == arm), self.facts.objective)
+
     @cached_property
     def cells(self) -> TestCells:
         """The labelled test cells of the rows."""

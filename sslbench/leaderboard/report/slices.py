@@ -40,7 +40,7 @@ def slices_section(material: Material) -> str:
         return ""
     return (
         '<section><h2>What the search tried</h2><p class="read"><b>How to read:</b> each dot is a search trial: '
-        f"{html.escape(material.facts.objective)} against one option that the search could choose (hollow: stopped early). "
+        "the arm's objective against one option that the search could choose (hollow: stopped early). "
         "The other options vary too, so look at the upper edge of the cloud, not at single dots.</p>"
         f'{_legend(kinds)}<div class="panels">{"".join(panels)}</div></section>'
     )
@@ -69,7 +69,7 @@ def _slice(
         x=x,
         y=y,
         x_title=option,
-        y_title=material.facts.objective,
+        y_title=material.objective(arm),
         marks="".join(marks),
         x_names=names,
     )
