@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sslbench.config import fingerprint
 from sslbench.errors import SetupError
 from sslbench.results import Champion
-from sslbench.tracking.client import quiet_mlflow, tracking_failures
+from sslbench.tracking.client import connect, tracking_failures
 from sslbench.tracking.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 ALIAS = "champion"
-_ADDED_BY_MLFLOW = "registered_model_meta"
 
 
 def model_name(dataset: str, task: str) -> str:
@@ -76,16 +75,14 @@ def pull_from_registry(uri: str, name: str, to: Path) -> Path:
 
 
 def _download(uri: str, name: str, *, to: Path) -> Path:
-    quiet_mlflow()
+    client = connect(uri)
     from mlflow.artifacts import download_artifacts
 
+    version = client.get_model_version_by_alias(name, ALIAS)
+    # by the files' own address: MLflow looks `models:/…` up in its global registry, whatever it is told
+    files = client.get_model_version_download_uri(name, version.version)
     folder = to / "model"
-    where = f"models:/{name}@{ALIAS}"
-    found = download_artifacts(
-        artifact_uri=where, dst_path=str(folder), tracking_uri=uri, registry_uri=uri
-    )
-    (Path(found) / _ADDED_BY_MLFLOW).unlink(missing_ok=True)
-    return Path(found)
+    return Path(download_artifacts(artifact_uri=files, dst_path=str(folder), tracking_uri=uri))
 
 
 def _version_tags(experiment: Experiment, best: Champion) -> dict[str, str]:

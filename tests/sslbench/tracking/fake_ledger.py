@@ -38,9 +38,7 @@ def ledger_at(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "ledger" / "mae_masking")
 
 
-def job_of(
-    *, arm: str = "mae", stage: Stage = "search", seed: int = 0, rate: float = 1e-3
-) -> Job:
+def job_of(*, arm: str = "mae", stage: Stage = "search", seed: int = 0, rate: float = 1e-3) -> Job:
     config = TrialConfig(
         dataset=DatasetChoice(name="pbmc_cite", n_top_genes=None),
         pretext=PretextChoice(name="random_init" if arm == "random_init" else "supervised"),
@@ -61,9 +59,7 @@ def job_of(
 
 def point(step: int, value: float) -> CurvePoint:
     values = {"train/pretext/loss": 2.0 - value, OBJECTIVE: value}
-    return CurvePoint(
-        updates=step, seconds=step / 100, unix_ms=START + 10 * step, values=values
-    )
+    return CurvePoint(updates=step, seconds=step / 100, unix_ms=START + 10 * step, values=values)
 
 
 def begin(ledger: Ledger, job: Job, *, curve: tuple[float, ...] = (0.3, 0.5)) -> Attempt:

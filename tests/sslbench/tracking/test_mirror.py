@@ -51,7 +51,10 @@ def projection(uri: str) -> dict[str, Any]:
         made_up = {"mlflow.parentRunId", "mlflow.note.content", "mlflow.user"}
         tags = {k: v for k, v in run.data.tags.items() if k not in made_up}
         curves = {
-            key: sorted((m.step, m.timestamp, m.value) for m in client.get_metric_history(run.info.run_id, key))
+            key: sorted(
+                (m.step, m.timestamp, m.value)
+                for m in client.get_metric_history(run.info.run_id, key)
+            )
             for key in run.data.metrics
         }
         shown[run.data.tags.get("sslbench.uid", "parent")] = {
@@ -123,9 +126,10 @@ def test_a_run_says_what_it_is(home: Path, uri: str, ledger: Ledger) -> None:
         "recipe": jobs["stopped"].config.recipe(), "commit": "abc1234", "dirty": "no",
         "fingerprint": jobs["stopped"].config.fingerprint(), "data_fingerprint": "d" * 16,
     }  # fmt: skip
-    assert expected.items() <= {
-        k.removeprefix("sslbench."): v for k, v in run.data.tags.items()
-    }.items()
+    assert (
+        expected.items()
+        <= {k.removeprefix("sslbench."): v for k, v in run.data.tags.items()}.items()
+    )
     assert run.data.tags["mlflow.parentRunId"] == parent_of(uri).info.run_id
     assert runs[jobs["finished"].uid].data.tags["sslbench.regime"] == "self-supervised"
 
@@ -357,9 +361,7 @@ def test_the_experiment_opens_as_model_training_and_says_what_to_click(
     assert f"#/experiments/{mirror.experiment_id}/runs?workflowType=machine_learning" in note
 
 
-def test_a_damaged_record_is_not_shown_as_finished(
-    home: Path, uri: str, ledger: Ledger
-) -> None:
+def test_a_damaged_record_is_not_shown_as_finished(home: Path, uri: str, ledger: Ledger) -> None:
     job = job_of(stage="confirm", seed=101)
     attempt = begin(ledger, job)
     record = end(job, attempt)
