@@ -51,7 +51,9 @@ class YamlDocument:
             if location[:end] in self.overrides:
                 return f"-o {self.overrides[location[:end]]}"
         line = self.line(location)
-        return str(self.path) + (f", line {line}" if line else "")
+        below = [o for at, o in self.overrides.items() if at[: len(location)] == location]
+        changed = f" with -o {' -o '.join(below)}" if below and location else ""
+        return str(self.path) + (f", line {line}" if line else "") + changed
 
     def existing(self, location: Location) -> Location:
         """Return `location` as far as the document has it: a model's own inner names are left out."""

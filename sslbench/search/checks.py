@@ -122,20 +122,25 @@ def _check_condition(
 
 def _check_space(spec: SweepSpec, name: str, document: YamlDocument) -> None:
     space = spec.arms[name].search
-    _check_config(spec, name, first_params(space), document, at=("arms", name))
+    _check_config(spec, name, first_params(space), document, address=None)
     for address, params in corners(space):
-        _check_config(spec, name, params, document, at=("arms", name, "search", address))
+        _check_config(spec, name, params, document, address=address)
 
 
 def _check_config(
-    spec: SweepSpec, name: str, params: Params, document: YamlDocument, *, at: Location
+    spec: SweepSpec, name: str, params: Params, document: YamlDocument, *, address: str | None
 ) -> None:
+    at: Location = ("arms", name, "search", address) if address else ("arms", name)
     chosen = ", ".join(f"{key}={value}" for key, value in params.items()) or None
     try:
         spec.config(name, params, seed=spec.seed)
     except ValidationError as error:
+        what = problem(error)
+        blamed = [a for a in params if what.startswith(f"{a.partition('/')[2]}: ")]
+        if len(blamed) == 1:
+            at = ("arms", name, "search", blamed[0])
         raise ConfigError(
-            f"arm {name!r} cannot be run with some of its values: {problem(error)}",
+            f"arm {name!r} cannot be run with some of its values: {what}",
             code="C113",
             where=document.where(at),
             found=chosen,
