@@ -13,7 +13,7 @@ from sslbench.search.space import Params, Space, all_params, distributions, size
 if TYPE_CHECKING:
     import optuna
 
-MAX_REPEATS = 50
+MAX_REPEATS = 20
 
 
 class ArmStudy:
@@ -87,22 +87,27 @@ class ArmStudy:
         )
 
     def _candidates(self) -> Iterator[Params]:
+        """Yield the sampler's wishes, then others: where few values are left it insists on known ones."""
         if self._grid is not None:
             yield from self._grid
             return
         for repeat in range(MAX_REPEATS):
-            yield self._sampled(repeat)
-        yield from all_params(self.space) or ()  # a sampler may insist on what it has seen
+            yield self._drawn(_guided(self._seed(repeat), self.n_trials))
+        for repeat in range(MAX_REPEATS):
+            yield self._drawn(_unguided(self._seed(repeat)))
+        yield from all_params(self.space) or ()
 
-    def _sampled(self, repeat: int) -> Params:
-        """Draw params from the sampler on a throw-away trial, which leaves no trace in the study."""
-        import optuna
+    def _seed(self, repeat: int) -> int:
+        return int(fingerprint([self.seed, self.arm, self.n_known, repeat])[:8], 16)
 
-        seed = int(fingerprint([self.seed, self.arm, self.n_known, repeat])[:8], 16)
-        self._study.sampler = _sampler(seed, n_startup_trials=max(4, min(10, self.n_trials // 3)))
+    def _drawn(self, sampler: optuna.samplers.BaseSampler) -> Params:
+        """Draw params on a throw-away trial, which leaves no trace that a sampler looks at."""
+        from optuna.trial import TrialState
+
+        self._study.sampler = sampler
         trial = self._study.ask()
         params = suggest(trial, self.space)
-        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        self._study.tell(trial, state=TrialState.FAIL)
         return params
 
     def _open(self, params: Params) -> None:
@@ -114,7 +119,7 @@ class ArmStudy:
         self._known.add(canonical_json(params))
 
 
-def _sampler(seed: int, *, n_startup_trials: int) -> optuna.samplers.BaseSampler:
+def _guided(seed: int, n_trials: int) -> optuna.samplers.BaseSampler:
     import optuna
 
     with warnings.catch_warnings():  # the options are marked experimental, on every construction
@@ -124,8 +129,14 @@ def _sampler(seed: int, *, n_startup_trials: int) -> optuna.samplers.BaseSampler
             multivariate=True,
             group=True,
             constant_liar=True,
-            n_startup_trials=n_startup_trials,
+            n_startup_trials=max(4, min(10, n_trials // 3)),
         )
+
+
+def _unguided(seed: int) -> optuna.samplers.BaseSampler:
+    import optuna
+
+    return optuna.samplers.RandomSampler(seed=seed)
 
 
 def _state(record: TrialRecord) -> optuna.trial.TrialState:
