@@ -91,10 +91,9 @@ class ArmwiseHalving(FIFOScheduler):
         max_updates = record.config["training"]["max_updates"]
         best = -math.inf  # what trials report is their best so far
         for point in record.reports:
-            if not is_scheduled_by(point, max_updates=max_updates):
-                continue
             best = max(best, point.values[record.objective])
-            arm.on_trial_result(None, past, {"updates": point.updates, "objective": best})
+            if is_scheduled_by(point, max_updates=max_updates):
+                arm.on_trial_result(None, past, {"updates": point.updates, "objective": best})
         arm.on_trial_remove(None, past)
 
 
