@@ -1,0 +1,70 @@
+"""Every sweep file asks a question that can be answered: loadable, finite, with its baselines."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from sslbench.data.catalogue import dataset_names
+from sslbench.registry import PRETEXTS
+from sslbench.search.spec import load_sweep, plan_line
+from sslbench.search.study import ArmStudy
+
+SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
+EVERY = pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])
+
+# Sweeps that may do without a control, each with its reason.
+WITHOUT_CONTROLS: dict[str, str] = {}
+
+
+def test_there_are_sweeps():
+    assert "mae_masking" in [path.stem for path in SWEEPS]
+
+
+@EVERY
+def test_a_sweep_asks_a_question(path):
+    question = load_sweep(path).question
+    assert "?" in question
+    assert "\n" not in question
+
+
+@EVERY
+def test_a_sweep_has_a_supervised_arm_and_the_controls(path):
+    pretexts = {arm.pretext["name"] for arm in load_sweep(path).arms.values()}
+    assert "supervised" in {PRETEXTS.constant(name, "regime") for name in pretexts}
+    if path.stem not in WITHOUT_CONTROLS:
+        assert {"pca", "random_init"} <= pretexts
+
+
+@EVERY
+def test_a_sweep_runs_on_a_data_set_of_the_catalogue(path):
+    assert load_sweep(path).dataset.name in dataset_names()
+
+
+@EVERY
+def test_a_sweep_has_a_finite_plan_with_several_fresh_seeds(path):
+    spec = load_sweep(path)
+    assert 0 < spec.n_search_trials() <= len(spec.arms) * spec.budget.trials
+    assert math.isfinite(spec.n_search_trials())
+    assert spec.budget.confirm_seeds >= 3 or path.stem == "smoke"
+    assert plan_line(spec).startswith(next(iter(spec.arms)))
+
+
+@EVERY
+def test_every_arm_of_a_sweep_can_be_asked_for_trials_that_can_be_run(path):
+    spec = load_sweep(path)
+    for name, arm in spec.arms.items():
+        study = ArmStudy(name, arm.search, n_trials=arm.n_trials(spec.budget), seed=spec.seed)
+        asked = list(iter(study.ask, None))
+        assert len(asked) == arm.n_trials(spec.budget)
+        for params in asked:
+            config = spec.config(name, params, seed=spec.seed)
+            flat = config.flat()
+            assert {key: flat[key] for key in params} == params
+
+
+@EVERY
+def test_a_trial_of_a_sweep_has_at_most_forty_parameters_to_look_at(path):
+    spec = load_sweep(path)
+    for name in spec.arms:
+        assert len(spec.config(name, {}, seed=0).flat()) <= 40
