@@ -52,11 +52,15 @@ def planned_tags(job: Job) -> dict[str, str]:
 
 
 def ended_tags(record: TrialRecord) -> dict[str, str]:
-    """Return what is known once a trial has ended; the regime only if it has a result."""
+    """Return what is known once a trial has ended; regime and cost only if it has a result."""
     named = {key: record.provenance[key] for key in ("commit", "dirty") if key in record.provenance}
     tags = {f"sslbench.{key}": str(value) for key, value in named.items()}
+    tags["sslbench.attempt"] = str(record.attempt)
     if record.result is not None:
         tags["sslbench.regime"] = record.result.regime
+        tags["sslbench.seconds"] = f"{record.result.seconds:.2f}"
+        tags["sslbench.n_parameters"] = str(record.result.n_parameters)
+        tags["sslbench.best_updates"] = str(record.result.best_updates)
     if record.failure is not None:
         tags["sslbench.failure"] = record.failure.kind
         tags["mlflow.note.content"] = f"**{record.failure.kind}**: {record.failure.message}"
@@ -73,12 +77,5 @@ def shown_values(values: Mapping[str, float], *, stage: Stage) -> dict[str, floa
 
 
 def final_values(record: TrialRecord) -> dict[str, float]:
-    """Return the scores of the kept weights and what they cost; nothing for a trial without a result."""
-    if record.result is None:
-        return {}
-    cost = {
-        "train/cost/seconds": record.result.seconds,
-        "train/cost/parameters": float(record.result.n_parameters),
-        "train/cost/best_updates": float(record.result.best_updates),
-    }
-    return shown_values(record.result.scores, stage=record.stage) | cost
+    """Return the scores of the kept weights that may be shown; nothing for a trial without a result."""
+    return shown_values(record.result.scores, stage=record.stage) if record.result else {}

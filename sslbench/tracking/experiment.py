@@ -106,10 +106,10 @@ class Experiment:
         found = self._search(f"attributes.status = 'RUNNING' and tags.`sslbench.ledger` = '{here}'")
         return [r.info.run_id for r in found if r.data.tags["sslbench.execution"] != execution]
 
-    def open_parent(self, *, name: str, tags: Mapping[str, str]) -> int:
+    def open_parent(self, *, name: str, tags: Mapping[str, str], start_unix_ms: int | None) -> int:
         """Make the execution's own run, or set it going again; return the number of changes."""
         if self.parent is None:
-            self.parent = self._create(name, tags=tags, start_unix_ms=None)
+            self.parent = self._create(name, tags=tags, start_unix_ms=start_unix_ms)
             return 1
         return self.reopen(self.parent)
 

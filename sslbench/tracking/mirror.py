@@ -80,12 +80,16 @@ class Mirror:
         if self._experiment is not None:
             return self._experiment, 0
         ensure_store(self.uri, self.facts.home)
-        name, artifacts = self.ledger.folder.name, artifact_root(self.uri, self.facts.home)
-        experiment = Experiment(self.uri, name=name, artifacts=artifacts, owner=self._owner())
+        artifacts = artifact_root(self.uri, self.facts.home)
+        experiment = Experiment(
+            self.uri, name=self.facts.sweep, artifacts=artifacts, owner=self._owner()
+        )
         experiment.describe(experiment_note(experiment.experiment_id, self.facts))
         if self._parent_was is None and experiment.parent is not None:
             self._parent_was = experiment.parent.status
-        changes = experiment.open_parent(name=self.facts.sweep, tags=self._parent_tags())
+        changes = experiment.open_parent(
+            name=self._parent_name(), tags=self._parent_tags(), start_unix_ms=self._began()
+        )
         changes += sum(experiment.orphan(Shown(r, RUNNING)) for r in experiment.strays())
         self._experiment = experiment
         return experiment, changes
@@ -97,6 +101,9 @@ class Mirror:
             "sslbench.ledger": ledger_id(self.ledger.folder),
         }
 
+    def _parent_name(self) -> str:
+        return f"{self.facts.sweep} on {self.facts.dataset}"
+
     def _parent_tags(self) -> dict[str, str]:
         tags = {"sslbench.stage": "sweep", "sslbench.dataset": self.facts.dataset}
         return tags | {"mlflow.note.content": self.facts.question}
@@ -106,6 +113,11 @@ class Mirror:
         uids = [file.parent.name for file in self.ledger.trials.glob(f"*/{JOB}")]
         latest = {uid: self.ledger.attempt(uid) for uid in uids}
         return {uid: attempt.number for uid, attempt in latest.items() if attempt is not None}
+
+    def _began(self) -> int | None:
+        """Return when the first trial was planned; None if none has been."""
+        times = [file.stat().st_mtime for file in self.ledger.trials.glob(f"*/{JOB}")]
+        return round(1000 * min(times)) if times else None
 
     def _read_jobs(self) -> None:
         """Take in the jobs planned since the last step; those known are not read again."""

@@ -64,11 +64,17 @@ class TrialRun:
             tags=planned_tags(self.job),
             start_unix_ms=_started(attempt, record),
         )
-        experiment.log(shown, params=run_params(self.job))
+        if record is None:
+            experiment.log(shown, params=run_params(self.job))
         return shown
 
     def _send_curves(self, experiment: Experiment, shown: Shown) -> int:
-        """Send the new points of every attempt, so that a rebuilt run equals one that was shown live."""
+        metrics = self._new_points()
+        experiment.log(shown, metrics=metrics)
+        return 1 if metrics else 0
+
+    def _new_points(self) -> list[Metric]:
+        """Return the new points of every attempt, so that a rebuilt run equals one that was shown live."""
         metrics: list[Metric] = []
         for attempt in self.ledger.attempts(self.uid):
             points = attempt.curve()
@@ -76,21 +82,20 @@ class TrialRun:
                 values = shown_values(point.values, stage=self.job.stage)
                 metrics += to_metrics(values, step=point.updates, unix_ms=point.unix_ms)
             self._sent[attempt.number] = len(points)
-        experiment.log(shown, metrics=metrics)
-        return 1 if metrics else 0
+        return metrics
 
     def _end(
         self, experiment: Experiment, shown: Shown, attempt: Attempt, record: TrialRecord
     ) -> None:
-        self._send_curves(experiment, shown)
         # at the last step of all: MLflow sorts runs by the value there, and the kept weights are what counts
         last = max([p.updates for p in (*self._reports(), *record.reports)], default=0)
+        scores = to_metrics(final_values(record), step=last, unix_ms=record.ended_unix_ms)
         experiment.unmark(shown)
         experiment.log(
             shown,
-            metrics=to_metrics(final_values(record), step=last, unix_ms=record.ended_unix_ms),
+            metrics=[*self._new_points(), *scores],
             params=run_params(self.job),
-            tags=ended_tags(record) | {"sslbench.attempt": str(record.attempt)},
+            tags=ended_tags(record),
         )
         self._send_files(experiment, shown, attempt, record)
         experiment.end(

@@ -66,38 +66,42 @@ def serve(uri: str, home: Path, *, port: int) -> int:
         return process.wait()
 
 
-def trials_fragment(experiment_id: str, objective: str) -> str:
+def trials_fragment(experiment_id: str, objective: str, *, execution: str | None = None) -> str:
     """Return the part of the address after the server: finished search trials, best first, with their curves.
 
     MLflow opens experiments in its GenAI view and folds child runs away unless the list is sorted by a metric.
+    Trials of other executions (other data, another budget, before `--fresh`) are left out if one is named.
     """
-    finished = "tags.`sslbench.stage` = 'search' and attributes.status = 'FINISHED'"
-    order = f"metrics.`{objective}`"
+    wanted = ["tags.`sslbench.stage` = 'search'", "attributes.status = 'FINISHED'"]
+    if execution is not None:
+        wanted.append(f"tags.`sslbench.execution` = '{execution}'")
     return (
         f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&compareRunsMode=CHART"
-        f"&searchFilter={quote(finished, safe='')}"
-        f"&orderByKey={quote(order, safe='')}&orderByAsc=false"
+        f"&searchFilter={quote(' and '.join(wanted), safe='')}"
+        f"&orderByKey={quote(f'metrics.`{objective}`', safe='')}&orderByAsc=false"
     )
 
 
-def deep_link(experiment_id: str, objective: str, *, port: int) -> str:
+def deep_link(
+    experiment_id: str, objective: str, *, port: int, execution: str | None = None
+) -> str:
     """Return the address of a sweep's trials, best first, on the server that `serve` starts."""
-    return f"http://{_HOST}:{port}/{trials_fragment(experiment_id, objective)}"
+    fragment = trials_fragment(experiment_id, objective, execution=execution)
+    return f"http://{_HOST}:{port}/{fragment}"
 
 
 def experiment_note(
     experiment_id: str, facts: ProjectionFacts, *, run_id: str | None = None
 ) -> str:
     """Return the markdown that says what to click."""
-    trials = trials_fragment(experiment_id, facts.objective)
+    trials = trials_fragment(experiment_id, facts.objective, execution=facts.execution)
     table = trials.replace("&compareRunsMode=CHART", "")
     lines = [
-        f"- [search trials, best `{facts.objective}` first, with their curves]({trials})",
+        f"- [search trials on {facts.dataset}, best `{facts.objective}` first, with their curves]({trials})",
         f"- [the same as a table]({table})",
-        "- one level down in the list: search trials carry `val/…` scores, confirm runs also `test/…`",
+        "- search trials carry `val/…` scores; confirm runs, on fresh seeds, also `test/…`",
     ]
     if run_id is not None:
         report = f"#/experiments/{experiment_id}/runs/{run_id}/artifacts"
-        lines.insert(0, f"- [the report and the leaderboard]({report})")
-        return "\n".join(lines)
+        return "\n".join([f"- [the report and the leaderboard]({report})", *lines])
     return "\n".join([facts.question, "", *lines])

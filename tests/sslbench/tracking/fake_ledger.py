@@ -35,7 +35,7 @@ def facts_of(home: Path, *, execution: str = "e1") -> ProjectionFacts:
 
 
 def ledger_at(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger" / "mae_masking")
+    return Ledger(tmp_path / "ledger" / "mae_masking-0123456789abcdef")
 
 
 def job_of(*, arm: str = "mae", stage: Stage = "search", seed: int = 0, rate: float = 1e-3) -> Job:

@@ -117,7 +117,7 @@ def test_a_server_that_fails_in_the_middle_gets_each_run_once(
     def failing(self: MlflowClient, *args: object, **named: object) -> object:
         nonlocal calls
         calls += 1
-        if calls % 5 == 0:
+        if calls % 2 == 0:
             raise ConnectionError("the server went away")
         return working(self, *args, **named)
 

@@ -340,7 +340,7 @@ def test_the_parent_run_shows_the_report_and_the_verdict(
     ending = Ending(verdict="not separable", report_files=(html, csv), summary={"mae/gap": 0.01})
     Mirror(ledger, uri, facts_of(home)).close(ending)
     parent, client = parent_of(uri), MlflowClient(uri)
-    assert (parent.info.run_name, parent.info.status) == ("mae_masking", "FINISHED")
+    assert (parent.info.run_name, parent.info.status) == ("mae_masking on pbmc_cite", "FINISHED")
     assert artifacts(client, parent.info.run_id) == [
         "report/mae_masking.csv",
         "report/mae_masking.html",

@@ -90,6 +90,7 @@ def test_a_kill_during_creation_does_not_brick_the_store(tmp_path: Path, after: 
     assert is_usable(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_half_made_database_is_kept_aside_and_made_anew(tmp_path: Path) -> None:
     make_half_made_database(tmp_path / "mlflow.db")
     assert not is_usable(tmp_path)
@@ -98,6 +99,7 @@ def test_a_half_made_database_is_kept_aside_and_made_anew(tmp_path: Path) -> Non
     assert (tmp_path / "mlflow.db.broken-1").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_database_is_kept_aside(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says" * 50)
     ensure_store(store_uri(tmp_path), tmp_path)
@@ -105,6 +107,7 @@ def test_a_file_that_is_no_database_is_kept_aside(tmp_path: Path) -> None:
     assert "not a database" in (tmp_path / "mlflow.db.broken-1").read_text()
 
 
+@pytest.mark.slow
 def test_an_older_database_is_upgraded_with_what_it_holds(tmp_path: Path) -> None:
     old = make_old_database(tmp_path / "mlflow.db", experiment="kept")
     ensure_store(store_uri(tmp_path), tmp_path)

@@ -54,6 +54,12 @@ def test_the_link_asks_for_finished_search_trials_best_first() -> None:
     }
 
 
+def test_the_link_can_leave_other_executions_out() -> None:
+    link = deep_link("7", "val/knn/macro_f1", port=5123, execution="e1")
+    (condition,) = parse_qs(urlsplit(link).fragment.partition("?")[2])["searchFilter"]
+    assert condition.endswith(" and tags.`sslbench.execution` = 'e1'")
+
+
 @pytest.mark.slow
 def test_the_server_answers_here_and_refuses_other_names(home: Path, uri: str) -> None:
     with socket.socket() as free:

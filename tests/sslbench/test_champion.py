@@ -1,0 +1,89 @@
+"""Which checkpoint is taken home: decided by validation, never by test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sslbench.results import CurvePoint, TrialRecord, TrialResult, champion
+
+OBJECTIVE = "val/knn/macro_f1"
+
+
+def record(
+    arm: str, stage: str, seed: int, scores: dict[str, float], **changed: Any
+) -> TrialRecord:
+    point = CurvePoint(updates=1, seconds=1.0, unix_ms=1, values={OBJECTIVE: scores[OBJECTIVE]})
+    result = TrialResult(
+        scores=scores, best_updates=1, updates=1, seconds=1.0, curve=(point,), n_parameters=1,
+        regime="self-supervised",
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "uid": f"{arm}-{stage}-{seed}", "arm": arm, "stage": stage, "attempt": 1,
+        "outcome": "finished", "params": {}, "config": {"seed": seed}, "recipe": "r",
+        "dataset": "d", "data_fingerprint": "f", "objective": OBJECTIVE,
+        "objective_value": scores[OBJECTIVE], "result": result, "provenance": {},
+        "started_unix_ms": 0, "ended_unix_ms": 1,
+        "files": {"checkpoint/encoder.safetensors": "0"} if stage == "confirm" else {},
+    }  # fmt: skip
+    return TrialRecord(**(fields | changed))
+
+
+def arm(name: str, *seeds: dict[str, float], **changed: Any) -> list[TrialRecord]:
+    searched = record(name, "search", 0, {OBJECTIVE: 0.5})
+    return [searched, *(record(name, "confirm", i, s, **changed) for i, s in enumerate(seeds, 1))]
+
+
+def scores(knn: float, probe: float, test: float = 0.0) -> dict[str, float]:
+    return {OBJECTIVE: knn, "val/linear_probe/macro_f1": probe, "test/knn/macro_f1": test}
+
+
+def test_the_best_arm_by_mean_validation_gives_its_best_seed() -> None:
+    lucky = arm("lucky", scores(0.9, 0.1), scores(0.1, 0.1))
+    steady = arm("steady", scores(0.6, 0.1), scores(0.7, 0.1))
+    best = champion(lucky + steady)
+    assert best is not None
+    assert (best.record.uid, best.protocol, best.n_seeds) == ("steady-confirm-2", "knn", 2)
+    assert abs(best.validation - 0.65) < 1e-12
+
+
+def test_each_arm_is_judged_by_its_best_protocol() -> None:
+    best = champion(arm("a", scores(0.6, 0.2)) + arm("b", scores(0.1, 0.8)))
+    assert best is not None
+    assert (best.record.arm, best.protocol, best.validation) == ("b", "linear_probe", 0.8)
+
+
+def test_test_scores_change_nothing() -> None:
+    best = champion(arm("a", scores(0.6, 0.2, test=0.0)) + arm("b", scores(0.5, 0.2, test=1.0)))
+    assert best is not None
+    assert best.record.arm == "a"
+
+
+def test_a_protocol_that_some_seed_lacks_does_not_count() -> None:
+    best = champion(arm("a", scores(0.6, 0.9), {OBJECTIVE: 0.5}))
+    assert best is not None
+    assert (best.protocol, best.record.uid) == ("knn", "a-confirm-1")
+
+
+def test_another_metric_of_the_same_protocol_does_not_count() -> None:
+    best = champion(arm("a", scores(0.6, 0.2) | {"val/knn/accuracy": 0.99}))
+    assert best is not None
+    assert best.validation == 0.6
+
+
+def test_confirm_trials_of_another_recipe_or_without_a_checkpoint_do_not_count() -> None:
+    assert champion(arm("a", scores(0.6, 0.2), recipe="other")) is None
+    assert champion(arm("a", scores(0.6, 0.2), files={"predictions.parquet": "0"})) is None
+    assert champion(arm("a", scores(0.6, 0.2), outcome="stopped")) is None
+
+
+def test_the_order_of_the_records_is_irrelevant_and_ties_go_to_the_first() -> None:
+    records = arm("b", scores(0.6, 0.2), scores(0.6, 0.2)) + arm("a", scores(0.6, 0.2))
+    forwards, backwards = champion(records), champion(records[::-1])
+    assert forwards is not None
+    assert forwards == backwards
+    assert forwards.record.uid == "a-confirm-1"
+
+
+def test_nothing_confirmed_means_no_champion() -> None:
+    assert champion([]) is None
+    assert champion(arm("a")) is None

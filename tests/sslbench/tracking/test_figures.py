@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import image
+from sklearn.metrics import confusion_matrix as reference
+
+from sslbench.tracking.figures import confusion, write_figures
+from tests.sslbench.tracking.fake_ledger import begin, end, job_of, ledger_at
+
+
+def test_confusion_counts_agree_with_sklearn_and_leave_unlabelled_cells_out() -> None:
+    generator = np.random.default_rng(0)
+    label, predicted = generator.integers(-1, 5, 300), generator.integers(0, 7, 300)
+    counts, codes = confusion(label=label, predicted=predicted)
+    known = label >= 0
+    assert counts.sum() == known.sum()
+    np.testing.assert_array_equal(codes, np.arange(7))
+    np.testing.assert_array_equal(counts, reference(label[known], predicted[known]))
+
+
+def test_confusion_of_no_cells_is_empty() -> None:
+    counts, codes = confusion(label=np.array([-1, -1]), predicted=np.array([0, 1]))
+    assert counts.shape == (0, 0)
+    assert codes.shape == (0,)
+
+
+def test_a_confirm_trial_gets_one_picture_per_protocol_and_one_of_its_curve(tmp_path: Path) -> None:
+    ledger, job = ledger_at(tmp_path), job_of(stage="confirm", seed=101)
+    attempt = begin(ledger, job)
+    record = end(job, attempt)
+    write_figures(record, attempt=attempt.folder, to=tmp_path / "figures")
+    names = {f.name for f in (tmp_path / "figures").iterdir()}
+    assert names == {"learning_curve.png", "confusion_knn.png"}
+    for name in names:
+        picture = image.imread(tmp_path / "figures" / name)
+        assert picture.std() > 0.05, f"{name} is blank"
