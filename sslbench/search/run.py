@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbench.errors import SetupError
-from sslbench.ledger import Ledger, write_atomically
+from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.cluster import Cluster, cluster
@@ -92,7 +92,7 @@ def _tuner(
         threads=resources.cpus_per_trial,
         provenance=execution.provenance,
     )
-    share = {"cpu": resources.cpus_per_trial}
+    share: dict[str, float] = {"cpu": resources.cpus_per_trial}
     if machine.n_gpus:
         share["gpu"] = resources.gpus_per_trial
     return tune.Tuner(
@@ -111,7 +111,14 @@ def _tuner(
 
 
 def concurrency(spec: SweepSpec, machine: Cluster) -> int:
-    """Return how many trials run at a time: as many as fit, or what the sweep says."""
+    """Return how many trials run at a time: as many as fit, or what the sweep says.
+
+    Raises
+    ------
+    SetupError
+        If not even one trial fits: it would wait for ever.
+    """
+    _check_fits(spec, machine)
     asked = spec.resources.max_concurrent
     if asked != "auto":
         return asked
@@ -121,13 +128,22 @@ def concurrency(spec: SweepSpec, machine: Cluster) -> int:
     return max(1, min(by_cpu, by_gpu))
 
 
+def _check_fits(spec: SweepSpec, machine: Cluster) -> None:
+    wanted = {"cpus_per_trial": machine.n_cpus}
+    if machine.n_gpus:
+        wanted["gpus_per_trial"] = int(machine.n_gpus)
+    for name, available in wanted.items():
+        asked = getattr(spec.resources, name)
+        if asked > available:
+            raise SetupError(
+                f"{name} is {asked}, and this machine has {available}",
+                code="S021",
+                fix=f"-o resources.{name}={available}",
+            )
+
+
 def open_execution_folder(root: Path, name: str, spec: SweepSpec, data_fingerprint: str) -> Path:
     """Return the sweep's folder, named by its question, so that answers to different ones never mix."""
     folder = root / f"{name}-{spec.question_fingerprint(data_fingerprint)}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def write_question(ledger: Ledger, text: str) -> None:
-    """Write the resolved question beside the trials."""
-    write_atomically(ledger.folder / "sweep.json", text)

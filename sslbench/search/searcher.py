@@ -25,6 +25,10 @@ class AgendaSearcher(Searcher):
         self._agenda, self._on_ended = agenda, on_ended
         self._uids: dict[str, str] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give Tune's snapshot nothing: it pickles the searcher at the start, and we never restore one."""
+        return {}
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next trial's config; None while nothing can start, FINISHED when nothing is left."""
         job = self._agenda.next()

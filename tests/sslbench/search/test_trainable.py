@@ -1,0 +1,186 @@
+"""What a worker runs: every ending is a record, on disk before Tune hears of it."""
+
+import math
+
+import pytest
+import torch
+
+from sslbench.config import TrialConfig
+from sslbench.errors import DataError, DivergedError
+from sslbench.ledger import Job, Ledger
+from sslbench.pretext.base import Loss
+from sslbench.registry import PRETEXTS
+from sslbench.search import trainable
+from sslbench.search.trainable import failure_kind, run_job
+from tests.factories import synthetic_store
+
+OBJECTIVE = "val/knn/macro_f1"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return synthetic_store(tmp_path_factory.mktemp("store"))
+
+
+class Worker:
+    """A ledger with one planned trial, and the reports that Tune got."""
+
+    def __init__(self, folder, store, monkeypatch, *, stage="search", **training):
+        self.ledger, self.store = Ledger(folder), store
+        config = {
+            "dataset": {"name": "synthetic"},
+            "pretext": {"name": "supervised"},
+            "encoder": {"name": "mlp", "width": 16, "embedding_dim": 8},
+            "evaluation": [{"name": "knn"}],
+            "training": {"max_updates": 6, "evaluate_every": 2, "minibatch_size": 16} | training,
+        }
+        self.job = Job(
+            arm="supervised",
+            stage=stage,
+            params={},
+            config=TrialConfig.model_validate(config),
+            data_fingerprint="d",
+        )
+        self.ledger.plan(self.job)
+        self.reports, self.on_disk = [], []
+        monkeypatch.setattr(trainable.tune, "report", self.hear)
+
+    def hear(self, numbers):
+        attempt = self.ledger.attempt(self.job.uid)
+        self.reports.append(numbers)
+        self.on_disk.append((len(attempt.curve()), attempt.record() is not None))
+
+    def run(self):
+        threads = torch.get_num_threads()
+        try:
+            run_job(
+                {"uid": self.job.uid},
+                ledger=str(self.ledger.folder),
+                store=str(self.store),
+                device="cpu",
+                threads=1,
+                provenance={"commit": "c"},
+            )
+        finally:
+            torch.set_num_threads(threads)
+
+    def record(self):
+        return self.ledger.record(self.job.uid)
+
+
+@pytest.fixture
+def worker(tmp_path, store, monkeypatch):
+    return Worker(tmp_path, store, monkeypatch)
+
+
+def test_a_finished_trial_is_recorded_with_scores_curve_and_provenance(worker):
+    worker.run()
+    record = worker.record()
+    assert record.outcome == "finished"
+    assert record.result.scores[OBJECTIVE] == record.objective_value
+    assert record.result.curve[-1].updates == 6
+    assert record.provenance == {"commit": "c"}
+    assert 0 < record.started_unix_ms <= record.ended_unix_ms
+    assert not [key for key in record.result.scores if key.startswith("test/")]
+
+
+def test_tune_hears_of_a_report_when_it_is_on_disk_and_of_the_end_when_the_record_is(worker):
+    worker.run()
+    *during, end = worker.on_disk
+    assert [whole for _, whole in during] == [False] * len(during)
+    updates = [p.updates for p in worker.record().reports]
+    assert [updates[n - 1] for n, _ in during] == [r["updates"] for r in worker.reports[:-1]]
+    assert end[1] is True
+    assert worker.reports[-1]["ended"] is True
+
+
+def test_tune_gets_the_best_so_far_as_finite_numbers(worker):
+    worker.run()
+    told = [numbers["objective"] for numbers in worker.reports[:-1]]
+    assert told == sorted(told)
+    assert all(math.isfinite(value) for value in told)
+    values = [p.values[OBJECTIVE] for p in worker.record().reports]
+    assert worker.reports[-1]["objective"] == max(values)
+
+
+def test_a_confirm_trial_is_scored_on_test_cells_and_leaves_a_checkpoint(
+    tmp_path, store, monkeypatch
+):
+    worker = Worker(tmp_path, store, monkeypatch, stage="confirm")
+    worker.run()
+    record = worker.record()
+    assert "test/knn/macro_f1" in record.result.scores
+    assert "predictions.parquet" in record.files
+    assert any(name.startswith("checkpoint/") for name in record.files)
+
+
+@pytest.mark.parametrize(
+    "error, kind",
+    [
+        (DivergedError("loss is nan"), "diverged"),
+        (MemoryError("host"), "oom"),
+        (torch.OutOfMemoryError("device"), "oom"),
+        (RuntimeError("shape"), "error"),
+        (DataError("no cells"), "error"),
+        (KeyError("x"), "error"),
+    ],
+)
+def test_a_trial_that_raises_is_a_record_of_its_kind_and_has_no_scores(
+    worker, monkeypatch, error, kind
+):
+    def raising(*arguments, **named):
+        raise error
+
+    monkeypatch.setattr(trainable, "run_trial", raising)
+    worker.run()
+    record = worker.record()
+    assert failure_kind(error) == kind
+    assert (record.outcome, record.failure.kind, record.result) == ("failed", kind, None)
+    assert type(error).__name__ in record.failure.message
+    assert "raising" in record.failure.traceback
+    assert math.isfinite(worker.reports[-1]["objective"])
+
+
+def test_a_loss_that_diverges_is_recorded_as_such(worker, monkeypatch):
+    supervised = PRETEXTS.load("supervised")
+    whole = supervised.loss
+
+    def diverging(self, minibatch, generator):
+        value, logs = whole(self, minibatch, generator)
+        return Loss(value * math.inf, logs)
+
+    monkeypatch.setattr(supervised, "loss", diverging)
+    worker.run()
+    assert worker.record().failure.kind == "diverged"
+
+
+def test_a_stop_by_the_scheduler_leaves_the_record_to_the_scheduler(worker, monkeypatch):
+    def stop(numbers):
+        raise SystemExit
+
+    monkeypatch.setattr(trainable.tune, "report", stop)
+    with pytest.raises(SystemExit):
+        worker.run()
+    assert worker.record() is None
+    assert worker.ledger.attempt(worker.job.uid).curve()
+
+
+def test_a_trial_that_has_ended_is_not_run_again(worker):
+    worker.run()
+    first = worker.record()
+    worker.run()
+    assert worker.record() == first
+    assert len(worker.ledger.attempts(worker.job.uid)) == 1
+    assert worker.reports[-1] == worker.reports[-1] | {"ended": True}
+
+
+def test_one_trial_in_the_same_process_does_not_change_the_next(tmp_path, store, monkeypatch):
+    fresh, reused = Worker(tmp_path / "a", store, monkeypatch), None
+    fresh.run()
+    other = Worker(tmp_path / "b", store, monkeypatch, learning_rate=0.1)
+    other.run()
+    torch.manual_seed(12345)
+    reused = Worker(tmp_path / "c", store, monkeypatch)
+    reused.run()
+    assert reused.record().result.scores == fresh.record().result.scores
+    assert other.record().config != fresh.record().config
