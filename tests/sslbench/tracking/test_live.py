@@ -13,6 +13,7 @@ from sslbench.tracking.facts import Ending
 from sslbench.tracking.live import LiveMirror, first_line, sync
 from sslbench.tracking.mirror import Mirror
 from tests.sslbench.tracking.fake_ledger import (
+    OBJECTIVE,
     begin,
     end,
     facts_of,
@@ -35,6 +36,13 @@ def statuses(uri: str) -> list[str]:
     if found is None:
         return []
     return sorted(run.info.status for run in client.search_runs([found.experiment_id]))
+
+
+def points_by_run(uri: str) -> list[int]:
+    client = MlflowClient(uri, uri)
+    found = client.get_experiment_by_name("mae_masking")
+    trials = client.search_runs([found.experiment_id], f"metrics.`{OBJECTIVE}` >= 0")
+    return [len(client.get_metric_history(run.info.run_id, OBJECTIVE)) for run in trials]
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
@@ -133,6 +141,8 @@ def test_a_server_that_fails_in_the_middle_gets_each_run_once(
     monkeypatch.undo()
     Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
     assert statuses(uri) == ["FAILED", *["FINISHED"] * 5, "KILLED"]
+    # two reports each, and one more point for the score of the kept weights where there is one
+    assert sorted(points_by_run(uri)) == [2, 2, 3, 3, 3, 3]
 
 
 def test_a_long_message_is_cut_to_its_first_line() -> None:
