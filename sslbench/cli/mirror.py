@@ -48,7 +48,7 @@ def browse_link(mirror: LiveMirror, question: Question) -> str:
     if mirror.experiment_id is None:
         return ""
     objective = question.sweep_spec.objective.metric
-    return deep_link(mirror.experiment_id, objective, port=UI_PORT)
+    return deep_link(mirror.experiment_id, objective, port=UI_PORT, execution=question.execution)
 
 
 def sync_all(home: Home, sweep: str | None) -> None:
