@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sslbench.cli.exit_codes import INTERRUPTED
 from sslbench.errors import SslbenchError
 
 app = typer.Typer(
@@ -47,18 +50,23 @@ def sweep(
     home: HomeOption = TRACKING,
 ) -> None:
     """Search, confirm on fresh seeds, rank against tuned baselines; the same command resumes."""
-    from sslbench.cli.places import Home
-    from sslbench.cli.sweep import Asked, run_sweep
+    try:
+        from sslbench.cli.places import Home
+        from sslbench.cli.sweep import Asked, run_sweep
 
-    asked = Asked(
-        sweep=name,
-        overrides=tuple(override or ()),
-        data=data,
-        label_key=label_key,
-        donor_key=donor_key,
-        fresh=fresh,
-    )
-    raise typer.Exit(run_sweep(asked, Home(home.absolute())))
+        asked = Asked(
+            sweep=name,
+            overrides=tuple(override or ()),
+            data=data,
+            label_key=label_key,
+            donor_key=donor_key,
+            fresh=fresh,
+        )
+        code = run_sweep(asked, Home(home.absolute()))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on from here\n")
+        code = INTERRUPTED
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -179,11 +187,10 @@ def ui(
 
 def main() -> None:
     """Run the command; known problems are printed in at most eight lines, without a traceback."""
+    # Slurm and `kill` send SIGTERM: it is answered like Ctrl-C, which Tune takes to end cleanly.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         app()
     except SslbenchError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from here\n")
-        sys.exit(130)

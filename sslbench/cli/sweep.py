@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
+from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
@@ -24,8 +23,6 @@ from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.run import Execution, open_execution_folder, owned, run_execution
 from sslbench.search.spec import SweepSpec, load_sweep, plan_line
-
-OK, FAILED_TRIALS, NOT_SYNCED, INTERRUPTED = 0, 5, 6, 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +132,7 @@ def _run(question: Question, ledger: Ledger, home: Home, manifest: StoreManifest
             show_answer(found)
             mirror.finish(ending(found, files))
     if not agenda.is_done():
-        return _say_interrupted(agenda)
+        return _say_interrupted(ledger, agenda)
     show_next_steps(files[0], link=browse_link(mirror, question), uri=mirror.uri)
     if not mirror.synced:
         show_not_synced(mirror.last_error)
@@ -157,29 +154,27 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
     def on_ended(_: TrialRecord) -> None:
         progress.ended(best=best_so_far(agenda.records()))
 
-    # Slurm and `kill` send SIGTERM: treat it like Ctrl-C, which Tune answers by ending cleanly.
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         run_execution(execution, agenda, on_ended=on_ended)
     except KeyboardInterrupt:
         return False
     finally:
-        signal.signal(signal.SIGTERM, before)
         progress.close()
     return agenda.is_done()
 
 
 def best_so_far(records: list[TrialRecord]) -> str:
-    """Return the best finished search trial in a few words."""
-    done = [r for r in records if r.stage == "search" and r.objective_value is not None]
-    if not done:
-        return ""
-    best = max(done, key=lambda r: r.objective_value or 0.0)
-    return f"best so far: {best.arm}  {best.objective} {best.objective_value:.3f}"
+    """Return each arm's best objective: arms may have different ones, so they are not compared."""
+    best: dict[str, float] = {}
+    for record in records:
+        if record.stage == "search" and record.objective_value is not None:
+            best[record.arm] = max(best.get(record.arm, 0.0), record.objective_value)
+    shown = [f"{arm} {value:.3f}" for arm, value in best.items()]
+    return "best on validation: " + ", ".join(shown) if shown else ""
 
 
-def _say_interrupted(agenda: Agenda) -> int:
-    done, planned = len(agenda.records()), agenda.n_planned()
+def _say_interrupted(ledger: Ledger, agenda: Agenda) -> int:
+    done, planned = len(ledger.records()), agenda.n_planned()
     terminal.say(
         "stopped", f"{done} of {planned} trials are safe; the same command goes on from here"
     )

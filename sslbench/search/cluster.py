@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
-import tempfile
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sslbench.search.leftovers import TOKEN, TOKEN_VARIABLE, scratch_folder
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -42,9 +43,12 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """Start or join Ray; leave or end it, and remove its files, however the block ends."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
-    remove_leftovers(Path(tempfile.gettempdir()))
-    # short, as socket paths are limited to 107 bytes; the process id tells whose it is
-    scratch = Path(tempfile.mkdtemp(prefix=f"sslb-{os.getpid()}-"))
+    with scratch_folder() as scratch, _joined_or_started(scratch) as resources:
+        yield Cluster(int(resources.get("CPU", 1)), resources.get("GPU", 0.0), scratch)
+
+
+@contextmanager
+def _joined_or_started(scratch: Path) -> Iterator[dict[str, float]]:
     address = os.environ.get("RAY_ADDRESS")
     if not address:
         _guard_with_token(scratch)
@@ -52,32 +56,26 @@ def cluster() -> Iterator[Cluster]:
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        if address:
-            ray.init(address=address, logging_level="error", log_to_driver=False)
-        else:
-            _start(scratch)
-        resources = ray.cluster_resources()
-        yield Cluster(int(resources.get("CPU", 1)), resources.get("GPU", 0.0), scratch)
+        with _own_sigterm():
+            if address:
+                ray.init(address=address, logging_level="error", log_to_driver=False)
+            else:
+                _start(scratch)
+        yield ray.cluster_resources()
     finally:
         ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the scratch folders of our drivers that were killed and could not do it themselves."""
-    for scratch in folder.glob("sslb-*-*"):
-        owner = scratch.name.split("-")[1]
-        mine = scratch.stat().st_uid == os.getuid()
-        if mine and owner.isdigit() and not _is_running(int(owner)):
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the answer to SIGTERM: Ray takes it for itself, first to exit with 15, then to abort with a stack dump."""
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        yield
+    except SystemExit as stop:
+        raise KeyboardInterrupt from stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(scratch: Path) -> None:
@@ -97,8 +95,8 @@ def _start(scratch: Path) -> None:
 
 def _guard_with_token(scratch: Path) -> None:
     """Only processes of this sweep may talk to its Ray: a fresh token that no other user can read."""
-    token = scratch / "token"
+    token = scratch / TOKEN
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="utf-8")
     os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+    os.environ[TOKEN_VARIABLE] = str(token)

@@ -18,6 +18,7 @@ from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.cluster import Cluster, cluster
+from sslbench.search.leftovers import clear_up
 from sslbench.search.spec import SweepSpec
 
 OnEvent = Callable[[str], None]
@@ -40,7 +41,7 @@ class Execution:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Be the only driver of this sweep; the lock goes with the process, however it ends."""
+    """Be the only driver of this sweep, with no worker of an earlier one left; the lock goes with the process."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "driver.lock").open("a+", encoding="utf-8") as lock:
         try:
@@ -57,6 +58,7 @@ def owned(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{socket.gethostname()} process {os.getpid()} since {time.strftime('%F %T')}\n")
         lock.flush()
+        clear_up()
         yield
 
 

@@ -1,0 +1,144 @@
+"""One sweep is hit by every kind of fault in turn; the same command goes on each time, to the same end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from tests.chaos.checker import check_nothing_left, check_nothing_lost, check_whole
+from tests.chaos.harness import (
+    N_TRIALS,
+    Blow,
+    Driver,
+    Ended,
+    Fault,
+    Place,
+    early,
+    ended,
+    late,
+    place,
+    strike,
+    worker,
+)
+from tests.chaos.processes import send, wait_until
+
+SEED = 20
+KILLED_EARLY, ENDED_EARLY = Fault(early), Fault(early, signal.SIGTERM)
+KILLED_WORKER, KILLED = Fault(worker), Fault(late)
+CTRL_C, ENDED = Fault(late, signal.SIGINT), Fault(late, signal.SIGTERM)
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Story:
+    """What happened to one sweep, told from its first command to its last."""
+
+    here: Place
+    blows: dict[Fault, Blow] = field(default_factory=dict)
+    second: subprocess.CompletedProcess[str] | None = None
+    first_pid: int = 0
+    last: Driver | None = None
+    at_the_end: dict[str, Ended] = field(default_factory=dict)
+
+    def run(self, random: Random, *faults: Fault) -> None:
+        """Type the command, and deal the faults to it one after the other."""
+        driver = self.here.start()
+        for fault in faults:
+            self.blows[fault] = strike(self.here, driver, fault, random)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    random = Random(SEED)
+    with place(tmp_path_factory.mktemp("faults")) as here:
+        told = Story(here)
+        told.run(random, KILLED_EARLY)
+        told.run(random, ENDED_EARLY)
+        told.run(random, KILLED_WORKER, KILLED)
+        told.run(random, CTRL_C)
+        told.run(random, ENDED)
+        told.last = here.start()
+        told.first_pid = told.last.pid
+        wait_until(lambda: "resume" in here.drivers[-1].output(), seconds=60, what="it starts")
+        told.second = here.command("sweep", "smoke")
+        told.last.wait()
+        told.at_the_end = ended(here.home)
+        yield told
+
+
+def test_every_fault_met_a_running_sweep(story: Story) -> None:
+    missed = [f"{fault.name}: {blow.output}" for fault, blow in story.blows.items() if not blow.hit]
+    assert missed == []
+
+
+def test_the_same_command_comes_to_its_end_after_every_fault(story: Story) -> None:
+    assert story.last is not None
+    assert story.last.wait() == 0, story.last.output()
+    assert "verdict" in story.last.output()
+
+
+def test_no_ended_trial_is_lost_or_run_again(story: Story) -> None:
+    snapshots = [*(blow.ended for blow in story.blows.values()), story.at_the_end]
+    assert len(snapshots[-2]) > 0
+    for before, after in pairwise(snapshots):
+        check_nothing_lost(before, after)
+
+
+def test_every_trial_is_there_once_in_ledger_and_mlflow_and_none_is_running(story: Story) -> None:
+    check_whole(story.here.home)
+
+
+def test_a_killed_worker_costs_one_more_attempt_and_no_trial(story: Story) -> None:
+    outcomes = {blow.exit_code for fault, blow in story.blows.items() if fault.moment is worker}
+    assert outcomes == {None}
+    assert max(trial.n_attempts for trial in story.at_the_end.values()) > 1
+
+
+@pytest.mark.parametrize("fault", [CTRL_C, ENDED], ids=lambda fault: fault.name)
+def test_an_interrupted_sweep_ends_soon_with_130_and_says_how_to_go_on(
+    story: Story, fault: Fault
+) -> None:
+    blow = story.blows[fault]
+    assert blow.exit_code == 130, blow.output
+    assert blow.seconds <= 15
+    assert f"{len(blow.ended)} of {N_TRIALS} trials are safe; the same command" in blow.output
+    assert "Traceback" not in blow.output
+
+
+def test_sigterm_in_the_first_seconds_is_no_crash(story: Story) -> None:
+    blow = story.blows[ENDED_EARLY]
+    assert blow.exit_code in (130, -signal.SIGTERM), blow.output  # -15: before Python was there
+    assert "Traceback" not in blow.output
+    assert "***" not in blow.output
+
+
+def test_a_second_driver_is_refused_and_told_who_owns_the_sweep(story: Story) -> None:
+    assert story.second is not None
+    assert story.second.returncode == 4
+    assert "error[S020]" in story.second.stderr
+    assert f"process {story.first_pid} since" in story.second.stderr
+    assert "Traceback" not in story.second.stderr
+
+
+def test_nothing_is_left_on_the_machine(story: Story) -> None:
+    check_nothing_left(story.here)
+
+
+def test_fresh_starts_anew_and_keeps_the_old_trials_aside(story: Story) -> None:
+    here = story.here
+    old = sorted(trial.sha256 for trial in ended(here.home).values())
+    driver = here.start("--fresh")
+    wait_until(lambda: 0 < here.n_ended() < N_TRIALS, seconds=120, what="a first new trial")
+    send(driver.pid, signal.SIGINT)
+    assert driver.wait() == 130, driver.output()
+    new = {trial.sha256 for trial in ended(here.home).values()}
+    (aside,) = here.home.glob("ledger/*/before-*")
+    assert 0 < len(new) < N_TRIALS
+    assert new.isdisjoint(old)
+    assert len(list(aside.glob("*/attempt-*/result.json"))) >= N_TRIALS
