@@ -25,7 +25,7 @@ def model_card(
         "Turns raw counts of cells into an embedding for neighbours, UMAP, clustering and cell typing. "
         f"Made by sslbench; trial `{config.fingerprint()}`, seed {config.seed}.",
         _USE,
-        "## Data it learned from\n" + _listed(record.data),
+        "## Data it learned from\n" + _listed(record.data).rstrip(),
         f"## Input\n{len(genes):,} genes, in the order of `genes.txt`. Raw counts of these genes are scaled "
         "to 10,000 a cell (over these genes alone), then log1p. Genes that your cells lack count as 0; "
         "below half of the genes the model refuses.",
@@ -65,7 +65,8 @@ def _labels(label_names: tuple[str, ...]) -> str:
 
 def _choices(config: TrialConfig) -> str:
     flat = config.flat()
-    return _listed({name: flat[name] for name in flat if not name.startswith("dataset/")})
+    shown = (name for name in flat if not name.startswith("dataset/") and flat[name] is not None)
+    return _listed({name: flat[name] for name in shown})
 
 
 def _listed(named: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def answer(folder: Path, question: Question) -> Answer:
     asked = set(question.sweep_spec.arms)
     records = [record for record in ledger.records().values() if record.arm in asked]
     predictions = test_predictions(ledger, records)
-    facts = sweep_facts(question)
+    facts = sweep_facts(question, records)
     board = rank_arms(records, predictions, facts)
     return Answer(board=board, facts=facts, records=records, predictions=predictions)
 
@@ -61,30 +62,51 @@ def test_predictions(ledger: Ledger, records: list[TrialRecord]) -> dict[str, pd
     return found
 
 
-def sweep_facts(question: Question) -> SweepFacts:
-    """Return what the leaderboard is told beside the records."""
+def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
+    """Return what the leaderboard is told beside the records; versions are those of the trials."""
     from sslbench.leaderboard.facts import SweepFacts
 
     spec, manifest = question.sweep_spec, StoreManifest.model_validate(question.data)
-    here = provenance()
-    dirty = " + uncommitted changes" if here["dirty"] == "true" else ""
+    made_with = records[-1].provenance if records else provenance()
     shown = ("sslbench", "python", "torch", "ray", "optuna", "mlflow", "scikit-learn")
     return SweepFacts(
         sweep=question.sweep,
         question=spec.question,
         dataset=manifest.dataset,
-        data_line=describe_data(manifest),
-        split_line=describe_split(manifest),
+        data_line=_in_one_line(describe_data(manifest)),
+        split_line=_in_one_line(describe_split(manifest)),
         label_names=manifest.label_names,
         excluded_labels=tuple(f"{n} ({why})" for n, why in manifest.excluded_labels.items()),
         test_donors=manifest.donors_per_split.get("test", ()),
         budget_trials=spec.budget.trials,
         confirm_seeds=spec.budget.confirm_seeds,
         objective=spec.objective.metric,
-        versions=(*((name, here[name]) for name in shown), ("data", manifest.fingerprint)),
-        commit=(here["commit"] or "not in a repository") + dirty,
+        versions=(
+            *((name, made_with.get(name, "unknown")) for name in shown),
+            ("data", manifest.fingerprint),
+        ),
+        commit=", then ".join(_commits(records) or _commits_of([provenance()])),
         arms=tuple(_planned(name, spec) for name in spec.arms),
     )
+
+
+def _in_one_line(columns: str) -> str:
+    """Return a line of the terminal, which has columns, as running text."""
+    return re.sub(r" {2,}", " · ", columns)
+
+
+def _commits(records: list[TrialRecord]) -> list[str]:
+    """Return the commits that the trials were run with, earliest first."""
+    return _commits_of([record.provenance for record in records if record.provenance])
+
+
+def _commits_of(provenances: list[dict[str, str]]) -> list[str]:
+    named = [
+        (made.get("commit") or "not in a repository")
+        + (" + uncommitted changes" if made.get("dirty") == "true" else "")
+        for made in provenances
+    ]
+    return list(dict.fromkeys(named))
 
 
 def _planned(name: str, spec: SweepSpec) -> PlannedArm:

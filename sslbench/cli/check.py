@@ -18,7 +18,6 @@ from sslbench.results import CurvePoint
 from sslbench.search.space import first_params
 from sslbench.search.spec import SweepSpec, describe_space, plan_line
 
-CALIBRATION_UPDATES = 20
 STARTING_SECONDS = 12.0  # Ray and its workers, the store, the report
 RECORD_BYTES = 20_000
 
@@ -57,21 +56,23 @@ def estimate(spec: SweepSpec, store: Path) -> tuple[float, float]:
 
 
 def calibrate(config: TrialConfig, store: Path) -> tuple[float, float]:
-    """Return the seconds of a whole trial and the bytes of its weights, from a few updates of it."""
+    """Return the seconds of a whole trial and the bytes of its weights, from its first two reports."""
     import torch
 
     from sslbench.trial import run_trial
 
     torch.set_num_threads(1)
     training = config.training
-    few = min(CALIBRATION_UPDATES, training.max_updates)
+    two_reports = min(2 * training.evaluate_every, training.max_updates)
     short = config.model_copy(
-        update={"training": training.model_copy(update={"max_updates": few, "evaluate_every": few})}
+        update={"training": training.model_copy(update={"max_updates": two_reports})}
     )
     points: list[CurvePoint] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as workdir:
         result = run_trial(short, store=store, workdir=Path(workdir), report=points.append)
-    whole = time.monotonic() - started
-    trained = points[-1].seconds if result.updates else 0.0
-    return whole + trained * (training.max_updates / few - 1), 4.0 * result.n_parameters
+    seconds = time.monotonic() - started
+    if len(points) > 1:  # from one report to the next: what all later ones cost too
+        left = (training.max_updates - two_reports) / training.evaluate_every
+        seconds += left * (points[-1].seconds - points[-2].seconds)
+    return seconds, 4.0 * result.n_parameters

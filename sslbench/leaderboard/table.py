@@ -31,7 +31,7 @@ class Table:
 def main_table(board: Leaderboard, *, digits: int) -> Table:
     """Return rank, method, regime, protocol, score, difference, seeds, trials and seconds of every row."""
     columns = (
-        Column(title="rank", align="right"),
+        Column(title="#", align="right"),
         Column(title="method"),
         Column(title="regime"),
         Column(title="protocol"),
@@ -101,7 +101,7 @@ def _main_cells(row: Row, *, digits: int) -> tuple[str, ...]:
         difference_text(row, digits=digits),
         str(len(row.seeds)),
         trials_text(row.effort),
-        f"{row.effort.seconds:,.0f}",
+        f"{row.effort.seconds:,.{0 if row.effort.seconds >= 10 else 1}f}",
     )
 
 

@@ -32,7 +32,7 @@ def facts_section(material: Material) -> str:
     """Return data, split, budget, chosen recipes, versions and commit."""
     facts = material.facts
     pairs = [
-        ("data", f"{facts.dataset}: {facts.data_line}"),
+        ("data", facts.data_line),
         ("split", facts.split_line),
         ("test donors", ", ".join(facts.test_donors) or "none named: split by cells"),
         ("labels not scored", "; ".join(facts.excluded_labels) or "none"),

@@ -57,7 +57,6 @@ def _head(facts: SweepFacts) -> str:
 def _header(material: Material) -> str:
     facts, board = material.facts, material.board
     badges = [
-        facts.dataset,
         facts.data_line,
         facts.split_line,
         f"{facts.budget_trials} trials an arm",
