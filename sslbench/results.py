@@ -99,7 +99,7 @@ class TrialRecord(BaseModel):
     curve: tuple[CurvePoint, ...] = Field(
         (), description="the reports of a stopped or failed trial; a finished one has result.curve"
     )
-    provenance: dict[str, str] = Field(description="versions, commit, dirty flag, host, device")
+    provenance: dict[str, str] = Field(description="versions, commit, dirty flag")
     started_unix_ms: int
     ended_unix_ms: int
     files: dict[str, str] = Field({}, description="name → SHA-256 of the files beside this record")
