@@ -1,0 +1,107 @@
+"""The command as a person meets it: quick, kind about mistakes, and clean for machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sslbench.cli.listing import known
+from sslbench.cli.places import sweep_names
+from sslbench.data.catalogue import dataset_names
+from sslbench.registry import ENCODERS, EVALUATIONS, HEADS, MASKS, PRETEXTS
+from tests.factories import synthetic_adata
+
+PROJECT = Path(__file__).parents[3]
+
+
+def sslbench(*words: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sslbench", *words]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ["torch", "ray", "mlflow", "optuna", "scanpy", "anndata", "pandas", "sklearn"]
+    script = (
+        "import sys\nimport sslbench.cli\nfrom typer.testing import CliRunner\n"
+        "result = CliRunner().invoke(sslbench.cli.app, ['--help'])\n"
+        "assert 'leaderboard' in result.output, result.output\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("sweep", "mae_maskng"), 2, "did you mean 'mae_masking'?"),
+        (("sweep", "../../x"), 2, "unknown sweep"),
+        (("sweep", "smoke", "-o", "budget.trial=3"), 2, "did you mean 'trials'?"),
+        (("sweep", "smoke", "-o", "objective.metric=test/knn/macro_f1"), 2, "validation score"),
+        (("sweep", "smoke", "--data", "no_such.h5ad"), 2, "--label-key"),
+        (("check", "smoke", "--data", "no_such_set"), 2, "unknown data set"),
+        (("leaderboard",), 2, "make sweep SWEEP="),
+        (("status", "smoke"), 2, "make sweep SWEEP=smoke"),
+        (("pull", "--to", "winner"), 2, "make sweep"),
+        (("embed", "a.h5ad", "--model", "best", "--out", "a.h5ad"), 7, "never changed"),
+    ],
+)
+def test_a_mistake_is_one_short_error_and_leaves_nothing_behind(
+    words: tuple[str, ...], code: int, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sweeps").symlink_to(PROJECT / "sweeps")
+    done = sslbench(*words, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("error[")
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) <= 8
+    assert done.stdout == ""
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sweeps"]
+
+
+def test_cells_that_cannot_be_used_end_with_the_code_of_data(tmp_path: Path) -> None:
+    adata = synthetic_adata(n_cells=60, n_genes=40)
+    adata.X = adata.X * 0.5
+    adata.write_h5ad(tmp_path / "half.h5ad")
+    (tmp_path / "sweeps").symlink_to(PROJECT / "sweeps")
+    keys = ("--label-key", "cell_type", "--donor-key", "donor")
+    done = sslbench("sweep", "smoke", "--data", "half.h5ad", *keys, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "half.h5ad" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_list_names_everything_a_sweep_file_may_use() -> None:
+    listed = {(kind, name) for kind, name, _ in known()}
+    for registry in (PRETEXTS, MASKS, HEADS, ENCODERS, EVALUATIONS):
+        assert {(registry.noun, name) for name in registry.names()} <= listed
+    assert {("data set", name) for name in dataset_names()} <= listed
+    assert {("sweep", name) for name in sweep_names()} <= listed
+    assert all(summary for _, _, summary in known())
+
+
+def test_json_is_one_object_on_stdout_and_nothing_else() -> None:
+    done = sslbench("list", "--format", "json")
+    assert {row["name"] for row in json.loads(done.stdout)} >= {
+        "masked",
+        "mae_masking",
+        "pbmc_cite",
+    }
+    assert done.stderr == ""
+
+
+def test_check_prints_the_space_the_plan_and_an_estimate(tmp_path: Path) -> None:
+    done = sslbench("check", "smoke", "--home", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "pretext/mask_rate" in done.stdout
+    assert "mae 3 · supervised 3 · pca 2 (all) · random_init 1 (all)" in done.stderr
+    assert "time" in done.stderr
+    assert not (tmp_path / "ledger").exists()
