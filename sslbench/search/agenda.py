@@ -145,16 +145,14 @@ class Agenda:
         )
 
     def _given_up(self, job: Job, n_deaths: int) -> TrialRecord | None:
-        """Record a trial whose process has died too often; None while it may be tried again.
+        """Record a trial whose process has died too often under this driver; None while it may be tried again.
 
-        A process can die before it has an attempt, so its deaths are counted here too.
+        Attempts that ended because the driver did are not held against the trial.
         """
-        attempt = self.ledger.attempt(job.uid)
-        n_died = max(n_deaths, attempt.number if attempt else 0)
-        if n_died < MAX_ATTEMPTS:
+        if n_deaths < MAX_ATTEMPTS:
             return None
-        attempt = attempt or self.ledger.new_attempt(job.uid)
-        reason = f"the worker process died {n_died} times (killed, or out of memory)"
+        attempt = self.ledger.attempt(job.uid) or self.ledger.new_attempt(job.uid)
+        reason = f"the worker process died {n_deaths} times (killed, or out of memory)"
         record = job.ended(
             attempt,
             "failed",

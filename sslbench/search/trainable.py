@@ -94,7 +94,14 @@ def failure_kind(error: Exception) -> FailureKind:
     """Return the kind under which a failed trial is listed."""
     if isinstance(error, DivergedError):
         return "diverged"
-    return "oom" if isinstance(error, MemoryError | torch.OutOfMemoryError) else "error"
+    return "oom" if _is_out_of_memory(error) else "error"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # on a CPU, torch says so in the text of a RuntimeError only
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
 
 
 def _last_updates(record: TrialRecord) -> int:

@@ -281,6 +281,16 @@ def test_a_trial_whose_worker_dies_every_time_is_given_up(tmp_path, with_attempt
     assert agenda(tmp_path).is_done()
 
 
+def test_attempts_that_ended_with_their_driver_are_not_held_against_a_trial(tmp_path):
+    interrupted = agenda(tmp_path).next()
+    for _ in range(MAX_ATTEMPTS):
+        Ledger(tmp_path).new_attempt(interrupted.uid)
+    plan, victim = agenda(tmp_path), {"uid": interrupted.uid, "n": 0}
+    drive(plan, trial=functools.partial(vanish, victim=victim, deaths=1))
+    assert victim["n"] == 1
+    assert plan.ledger.record(interrupted.uid).outcome == "finished"
+
+
 def test_a_failed_trial_counts_in_the_budget_and_is_never_chosen(tmp_path):
     plan = agenda(tmp_path)
     failed = []

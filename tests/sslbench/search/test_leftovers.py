@@ -38,7 +38,13 @@ def driver() -> tuple[subprocess.Popen[str], Path]:
 def sleeper(folder: Path) -> subprocess.Popen[bytes]:
     """A process as Ray starts them: with the token of its driver in the environment."""
     environment = os.environ | {TOKEN_VARIABLE: str(folder / TOKEN)}
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment)
+    code = "import time; print(flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # until it runs, /proc does not show its environment
+    return process
 
 
 def end(*processes: subprocess.Popen) -> None:

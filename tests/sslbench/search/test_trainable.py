@@ -120,6 +120,7 @@ def test_a_confirm_trial_is_scored_on_test_cells_and_leaves_a_checkpoint(
         (DivergedError("loss is nan"), "diverged"),
         (MemoryError("host"), "oom"),
         (torch.OutOfMemoryError("device"), "oom"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "oom"),
         (RuntimeError("shape"), "error"),
         (DataError("no cells"), "error"),
         (KeyError("x"), "error"),
