@@ -27,10 +27,10 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 sweep: $(READY)  ## SWEEP=name [DATA=file] [ARGS="-o budget.trials=4"]: search, confirm, rank; the same command resumes
-	$(BIN)/sslbench sweep $(SWEEP) $(if $(DATA),--data $(DATA)) $(ARGS)
+	$(BIN)/sslbench sweep $(SWEEP) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 check-sweep: $(READY)  ## SWEEP=name: show its space, trials, time and disk without running it
-	$(BIN)/sslbench check $(SWEEP) $(if $(DATA),--data $(DATA)) $(ARGS)
+	$(BIN)/sslbench check $(SWEEP) $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 list: $(READY)  ## every sweep, data set, pretext task, mask, head, encoder and evaluation task
 	$(BIN)/sslbench list $(ARGS)
@@ -45,7 +45,7 @@ ui: $(READY)  ## the MLflow UI on 127.0.0.1 [PORT=5000]
 	$(BIN)/sslbench ui --port $(PORT) $(ARGS)
 
 pull: $(READY)  ## [SWEEP=name] [TO=best]: take the best model away as a folder
-	$(BIN)/sslbench pull --to $(TO) $(MODELS) $(ARGS)
+	$(BIN)/sslbench pull --to "$(TO)" $(MODELS) $(ARGS)
 
 sync: $(READY)  ## bring the MLflow store up to date with the ledger
 	$(BIN)/sslbench sync $(SWEEP) $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -135,7 +136,7 @@ def embed(
     """Add `obsm[key]`, the float32 embedding of every cell, and `uns["sslbench"]`, where it comes from.
 
     `model` is a model folder; `counts` the slot of the raw counts, looked for if not given. Nothing else of
-    `adata` changes. Returns, and logs, how many of the model's genes these cells have.
+    `adata` changes. Returns, and prints to stderr, how many of the model's genes these cells have.
 
     Raises
     ------
@@ -153,6 +154,7 @@ def embed(
     z, coverage = embed_anndata(pulled, adata, counts=counts)
     adata.obsm[key] = z
     adata.uns["sslbench"] = {**pulled.about, **coverage.as_uns(), "key": key}
+    print(f"genes    {coverage}", file=sys.stderr)
     return coverage
 
 

@@ -110,7 +110,7 @@ def embed_anndata(
         counts_slot=chosen.slot,
         counts_reason=chosen.reason,
     )
-    _announce(coverage)
+    _warn(coverage)
     return z, coverage
 
 
@@ -128,9 +128,9 @@ def _embedded(pulled: PulledEncoder, counts: np.ndarray) -> np.ndarray:
     return embed_expression(pulled.encoder, x).cpu().numpy()
 
 
-def _announce(coverage: Coverage) -> None:
-    level = logging.WARNING if coverage.fraction < WARN_BELOW else logging.INFO
-    _log.log(level, "%s", coverage)
+def _warn(coverage: Coverage) -> None:
+    if coverage.fraction < WARN_BELOW:
+        _log.warning("%s", coverage)
     if coverage.n_cells_without_counts:
         _log.warning(
             "%d of %d cells have no counts in the model's genes; their embedding says nothing",

@@ -41,7 +41,7 @@ class CheckpointRecord(Frozen):
     n_genes: int
     embedding_dim: int
     scores: dict[str, float] = Field(description="by split/task/metric")
-    provenance: dict[str, str] = Field(description="versions, commit, dirty flag, host, device")
+    provenance: dict[str, str] = Field(description="versions, commit, dirty flag")
     data: dict[str, Any] = Field(description="data set, data_fingerprint, licence, citation, …")
     files: dict[str, str] = Field(description="name → SHA-256 of the files beside this one")
 

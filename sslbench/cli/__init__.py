@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,24 @@ app = typer.Typer(
 )
 
 HomeOption = Annotated[Path, typer.Option("--home", help="folder of ledger, stores and reports")]
-FormatOption = Annotated[str, typer.Option("--format", help="table or json")]
+
+
+class Format(StrEnum):
+    """How a verb answers."""
+
+    table = "table"
+    json = "json"
+
+
+class CountsSlot(StrEnum):
+    """Where raw counts may lie in an AnnData."""
+
+    layers = "layers/counts"
+    raw = "raw"
+    x = "X"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="for people, or for programs")]
 SweepArgument = Annotated[str, typer.Argument(help="a sweep's name, or the path of its YAML")]
 OverrideOption = Annotated[
     list[str] | None, typer.Option("-o", "--override", help="key.key=value put into the sweep file")
@@ -36,6 +54,11 @@ LabelKeyOption = Annotated[str | None, typer.Option("--label-key", help="obs col
 DonorKeyOption = Annotated[
     str | None, typer.Option("--donor-key", help="obs column of donors; none: split cells by label")
 ]
+BatchKeyOption = Annotated[str | None, typer.Option("--batch-key", help="obs column of batches")]
+CountsOption = Annotated[
+    CountsSlot | None,
+    typer.Option("--counts", help="slot of the raw counts; looked for if left out"),
+]
 TRACKING = Path("tracking")
 
 
@@ -46,22 +69,19 @@ def sweep(
     data: DataOption = None,
     label_key: LabelKeyOption = None,
     donor_key: DonorKeyOption = None,
+    batch_key: BatchKeyOption = None,
+    counts: CountsOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="set earlier trials aside")] = False,
     home: HomeOption = TRACKING,
 ) -> None:
     """Search, confirm on fresh seeds, rank against tuned baselines; the same command resumes."""
     try:
         from sslbench.cli.places import Home
-        from sslbench.cli.sweep import Asked, run_sweep
+        from sslbench.cli.sweep import Asked, OwnCells, run_sweep
 
-        asked = Asked(
-            sweep=name,
-            overrides=tuple(override or ()),
-            data=data,
-            label_key=label_key,
-            donor_key=donor_key,
-            fresh=fresh,
-        )
+        slot = counts.value if counts else None
+        cells = OwnCells(data, label_key, donor_key, batch_key, slot)
+        asked = Asked(sweep=name, overrides=tuple(override or ()), cells=cells, fresh=fresh)
         code = run_sweep(asked, Home(home.absolute()))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from here\n")
@@ -76,22 +96,23 @@ def check(
     data: DataOption = None,
     label_key: LabelKeyOption = None,
     donor_key: DonorKeyOption = None,
+    batch_key: BatchKeyOption = None,
+    counts: CountsOption = None,
     home: HomeOption = TRACKING,
 ) -> None:
     """Show what a sweep would do: its space, its trials, an estimate of time and disk."""
     from sslbench.cli.check import check_sweep
     from sslbench.cli.places import Home
-    from sslbench.cli.sweep import Asked
+    from sslbench.cli.sweep import Asked, OwnCells
 
-    overrides = tuple(override or ())
-    asked = Asked(
-        sweep=name, overrides=overrides, data=data, label_key=label_key, donor_key=donor_key
-    )
+    slot = counts.value if counts else None
+    cells = OwnCells(data, label_key, donor_key, batch_key, slot)
+    asked = Asked(sweep=name, overrides=tuple(override or ()), cells=cells)
     check_sweep(asked, Home(home.absolute()))
 
 
 @app.command("list")
-def list_known(output: FormatOption = "table") -> None:
+def list_known(output: FormatOption = Format.table) -> None:
     """Name every sweep, data set, pretext task, mask, head, encoder and evaluation task."""
     from sslbench.cli.listing import show_known
 
@@ -101,7 +122,7 @@ def list_known(output: FormatOption = "table") -> None:
 @app.command()
 def status(
     sweep: Annotated[str | None, typer.Argument(help="only this sweep")] = None,
-    output: FormatOption = "table",
+    output: FormatOption = Format.table,
     home: HomeOption = TRACKING,
 ) -> None:
     """Show how far every sweep in the ledger is."""
@@ -116,7 +137,7 @@ def leaderboard(
     sweep: Annotated[
         str | None, typer.Argument(help="only this sweep; all of them if left out")
     ] = None,
-    output: FormatOption = "table",
+    output: FormatOption = Format.table,
     home: HomeOption = TRACKING,
 ) -> None:
     """Rank again from the ledger and write the report again."""
@@ -154,11 +175,15 @@ def embed(
     file: Annotated[Path, typer.Argument(help="an .h5ad with raw counts; it is not changed")],
     model: Annotated[Path, typer.Option("--model", help="a pulled model folder")],
     out: Annotated[Path, typer.Option("--out", help="the .h5ad to write")],
+    counts: CountsOption = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, or cuda")] = "cpu",
+    force: Annotated[bool, typer.Option("--force", help="replace the file at --out")] = False,
 ) -> None:
     """Write a copy of an .h5ad with the model's embedding in obsm["X_sslbench"]."""
     from sslbench.cli.embed import embed_file
 
-    embed_file(file, model=model, out=out)
+    slot = counts.value if counts else None
+    embed_file(file, model=model, out=out, counts=slot, device=device, force=force)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,8 +14,9 @@ from sslbench.config import TrialConfig
 from sslbench.data.manifest import read_manifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.results import CurvePoint
+from sslbench.search.cluster import available_cpus
 from sslbench.search.space import first_params
-from sslbench.search.spec import SweepSpec, describe_space, plan_line
+from sslbench.search.spec import SweepSpec, describe_fixed, describe_space, plan_line
 
 STARTING_SECONDS = 12.0  # Ray and its workers, the store, the report
 RECORD_BYTES = 20_000
@@ -34,6 +34,7 @@ def check_sweep(asked: Asked, home: Home) -> None:
     terminal.say("data", describe_data(manifest))
     terminal.say("split", describe_split(manifest))
     terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
+    terminal.print_table(["arm", "the same in every trial"], describe_fixed(spec))
     terminal.say("plan", plan_line(spec))
     seconds, size = estimate(spec, store)
     terminal.say(
@@ -44,7 +45,7 @@ def check_sweep(asked: Asked, home: Home) -> None:
 
 def estimate(spec: SweepSpec, store: Path) -> tuple[float, float]:
     """Return seconds and bytes of the whole sweep if no trial were stopped early."""
-    slots = max(1, (os.cpu_count() or 1) // spec.resources.cpus_per_trial)
+    slots = _slots(spec)
     seconds, size = 0.0, 0.0
     for name, arm in spec.arms.items():
         config = spec.config(name, first_params(arm.search), seed=spec.seed)
@@ -53,6 +54,13 @@ def estimate(spec: SweepSpec, store: Path) -> tuple[float, float]:
         seconds += one * (n_search + n_confirm) / slots
         size += RECORD_BYTES * n_search + (RECORD_BYTES + weights) * n_confirm
     return STARTING_SECONDS + seconds, size
+
+
+def _slots(spec: SweepSpec) -> int:
+    """Return how many trials run at a time on this machine's CPUs."""
+    fit = max(1, available_cpus() // spec.resources.cpus_per_trial)
+    asked = spec.resources.max_concurrent
+    return fit if asked == "auto" else min(fit, asked)
 
 
 def calibrate(config: TrialConfig, store: Path) -> tuple[float, float]:

@@ -11,22 +11,21 @@ from sslbench.errors import RefusedError
 OBSM_KEY, UNS_KEY = "X_sslbench", "sslbench"
 
 
-def embed_file(file: Path, *, model: Path, out: Path) -> None:
+def embed_file(
+    file: Path, *, model: Path, out: Path, counts: str | None, device: str, force: bool
+) -> None:
     """Write a copy of `file` with the embedding added; cells are read in blocks and `file` is never written."""
     import anndata
 
     from sslbench.checkpoint import embed
     from sslbench.data.h5ad import open_h5ad
 
-    if out.resolve() == file.resolve():
-        raise RefusedError(
-            "--out is the input file, which is never changed", fix="choose another --out"
-        )
+    _refuse_occupied(out, file=file, force=force)
     with open_h5ad(file):  # says what is wrong with a file that is no .h5ad
         pass
     adata = anndata.read_h5ad(file, backed="r")
-    coverage = embed(adata, model=model)
-    terminal.say("genes", str(coverage))
+    embed(adata, model=model, counts=counts, device=device)
+    out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     try:
         shutil.copyfile(file, temporary)
@@ -35,6 +34,15 @@ def embed_file(file: Path, *, model: Path, out: Path) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     terminal.say("written", f'{out}: obsm["{OBSM_KEY}"] {adata.obsm[OBSM_KEY].shape} float32')
+
+
+def _refuse_occupied(out: Path, *, file: Path, force: bool) -> None:
+    if out.resolve() == file.resolve():
+        raise RefusedError(
+            "--out is the input file, which is never changed", fix="choose another --out"
+        )
+    if out.exists() and not force:
+        raise RefusedError(f"{out} exists already", fix="--force replaces it")
 
 
 def _add(copy: Path, adata: object) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sslbench.cli import terminal
@@ -28,11 +31,8 @@ def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
             where=str(folder),
             fix=f"make sweep SWEEP={question.sweep}",
         )
-    _make_room(to, force=force)
-    temporary = to.with_name(f".{to.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(attempt.folder / CHECKPOINT, temporary)
-    temporary.rename(to)
+    with _taking_its_place(to, force=force) as new:
+        shutil.copytree(attempt.folder / CHECKPOINT, new)
     terminal.say("pulled", f"{best.record.arm} ({question.sweep} on {best.record.dataset}) -> {to}")
     score = f"{best.validation:.3f} mean validation score ({best.protocol}, {best.n_seeds} seeds)"
     terminal.say("chosen", f"by validation: {score}; this is seed {best.record.config['seed']}")
@@ -44,22 +44,33 @@ def pull_registered(home: Home, *, model: str, to: Path, force: bool) -> None:
     from sslbench.tracking.registry import pull_from_registry
     from sslbench.tracking.store import store_uri
 
-    _make_room(to, force=force)
-    pull_from_registry(store_uri(home.folder), model, to)
+    with _taking_its_place(to, force=force) as new:
+        pull_from_registry(store_uri(home.folder), model, new)
     terminal.say("pulled", f"{model}@champion -> {to}")
     _say_how(to)
 
 
-def _make_room(to: Path, *, force: bool) -> None:
+@contextmanager
+def _taking_its_place(to: Path, *, force: bool) -> Iterator[Path]:
+    """Give a folder to fill that then becomes `to`; what an earlier pull left there stays until then."""
+    _refuse_occupied(to, force=force)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as beside:
+        new, old = Path(beside) / "new", Path(beside) / "old"
+        yield new
+        if to.exists():
+            to.rename(old)
+        new.rename(to)
+
+
+def _refuse_occupied(to: Path, *, force: bool) -> None:
     """Replace only what an earlier pull has written, and only if asked."""
     if not to.exists():
-        to.parent.mkdir(parents=True, exist_ok=True)
         return
     if not (to / "checkpoint.json").is_file():
         raise RefusedError(f"{to} exists and is no model folder", fix="choose another --to")
     if not force:
         raise RefusedError(f"{to} holds a model already", fix="--force replaces it")
-    shutil.rmtree(to)
 
 
 def _say_how(to: Path) -> None:

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 def show_header() -> None:
     """Say what runs on what."""
-    import os
     import platform
+
+    from torch import cuda
+
+    from sslbench.search.cluster import available_cpus
 
     parts = [f"sslbench {version_of('sslbench')}", f"python {platform.python_version()}"]
     parts += [f"{name} {version_of(name)}" for name in ("torch", "ray", "optuna", "mlflow")]
-    terminal.err.print(" | ".join([*parts, f"{os.cpu_count()} CPUs"]), style="bold", markup=False)
+    n_gpus = cuda.device_count()
+    gpus = f"{n_gpus} x {cuda.get_device_name(0)}" if n_gpus else "no GPU"
+    parts.append(f"{available_cpus()} CPUs, {gpus}")
+    terminal.err.print(" | ".join(parts), style="bold", markup=False)
 
 
 def show_answer(found: Answer) -> None:

@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, cast
 
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
@@ -13,7 +14,7 @@ from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
-from sslbench.data.catalogue import DatasetSpec, load_dataset, spec_from_h5ad
+from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_from_h5ad
 from sslbench.data.manifest import StoreManifest, read_manifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.errors import ConfigError
@@ -25,41 +26,63 @@ from sslbench.search.run import Execution, open_execution_folder, owned, run_exe
 from sslbench.search.spec import SweepSpec, load_sweep, plan_line
 
 
+class OwnCells(NamedTuple):
+    """What the command line says of the user's cells: a data-set YAML, or an .h5ad and its keys."""
+
+    data: str | None = None
+    label_key: str | None = None
+    donor_key: str | None = None
+    batch_key: str | None = None
+    counts: str | None = None
+
+
+SWEEPS_OWN = OwnCells()  # the data set that the sweep file names
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What the command line says."""
 
     sweep: str
     overrides: tuple[str, ...] = ()
-    data: str | None = None
-    label_key: str | None = None
-    donor_key: str | None = None
+    cells: OwnCells = SWEEPS_OWN
     fresh: bool = False
 
 
 def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
     """Return the checked sweep and the description of the cells it is run on."""
     spec = load_sweep(sweep_file(asked.sweep), overrides=asked.overrides)
-    dataset = chosen_dataset(asked, spec)
+    dataset = chosen_dataset(asked.cells, spec)
     chosen = spec.dataset.model_copy(update={"name": dataset.name})
     return spec.model_copy(update={"dataset": chosen}), dataset
 
 
-def chosen_dataset(asked: Asked, spec: SweepSpec) -> DatasetSpec:
+def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
     """Return the sweep's own data set, or the user's: a data-set YAML or an .h5ad with its keys."""
-    if asked.data is None:
-        return load_dataset(spec.dataset.name)
-    if not asked.data.endswith(".h5ad"):
-        return load_dataset(asked.data)
-    if asked.label_key is None or asked.donor_key is None:
+    data, *keys = cells
+    if data is None or not data.endswith(".h5ad"):
+        if any(keys):
+            raise ConfigError(
+                "keys and slots are given beside an .h5ad; a data-set YAML holds its own",
+                code="C051",
+                where=data or spec.dataset.name,
+                fix="--data my.h5ad, or write them into the YAML",
+            )
+        return load_dataset(data or spec.dataset.name)
+    if cells.label_key is None or cells.donor_key is None:
         raise ConfigError(
             "an .h5ad needs its keys",
             code="C050",
-            where=asked.data,
+            where=data,
             fix="--label-key cell_type --donor-key donor (or --donor-key none: cells split by label)",
         )
-    donor_key = None if asked.donor_key == "none" else asked.donor_key
-    return spec_from_h5ad(asked.data, label_key=asked.label_key, donor_key=donor_key)
+    return spec_from_h5ad(
+        data,
+        label_key=cells.label_key,
+        donor_key=None if cells.donor_key == "none" else cells.donor_key,
+        batch_key=cells.batch_key,
+        counts=cast("Slot | None", cells.counts),
+    )
 
 
 def run_sweep(asked: Asked, home: Home) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 TABLE_WIDTH = 100
 FEWEST_FOR_ESTIMATE = 4  # the first trials also pay for starting the workers
+LONGEST_SILENCE = 45.0
 QUIET_SECONDS = 5.0  # between two progress lines where the terminal cannot redraw one
 
 
@@ -60,8 +62,10 @@ class Progress:
     def __init__(self, *, n_planned: int, n_ended: int) -> None:
         self.n_planned, self.n_ended, self.n_at_start = n_planned, n_ended, n_ended
         self.started = time.monotonic()
-        self._last = 0.0
+        self._last = time.monotonic()
         self._best = ""
+        self._over = threading.Event()
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def ended(self, *, best: str) -> None:
         """Count one more trial and show the line, but not too often."""
@@ -74,13 +78,22 @@ class Progress:
 
     def close(self) -> None:
         """Leave the last line standing."""
+        self._over.set()
         if err.is_terminal:
             err.print()
+
+    def _beat(self) -> None:
+        """Show the line again where no trial has ended for long: trials can take hours."""
+        while not self._over.wait(LONGEST_SILENCE / 3):
+            if time.monotonic() - self._last >= LONGEST_SILENCE:
+                self._last = time.monotonic()
+                self._show()
 
     def _show(self) -> None:
         done = min(1.0, self.n_ended / self.n_planned)
         bar = ("#" * round(16 * done)).ljust(16, "-")
-        line = f"[{bar}] {self.n_ended}/{self.n_planned}  {self._left()}  {self._best}"
+        since = f"{duration(time.monotonic() - self.started)} so far"
+        line = f"[{bar}] {self.n_ended}/{self.n_planned}  {since}  {self._left()}  {self._best}"
         if err.is_terminal:
             err.print("\r\x1b[2K" + line[: err.width - 1], end="", markup=False)
         else:

@@ -83,7 +83,8 @@ def _no_duplicate_profiles(split: np.ndarray, profile: np.ndarray) -> LeakCheck:
     shared = np.array(list(_shared(split[compared], profile[compared])), dtype=np.uint64)
     n = int(np.isin(profile, shared).sum())
     ok = n <= MAX_DUPLICATES * len(profile)
-    detail = f"{n} cells have an exact copy in another split ({int(compared.sum()):,} compared)"
+    n_compared = int(compared.sum())
+    detail = f"{n} exact copies among {n_compared:,} profiles of {MIN_NON_ZEROS} or more genes"
     return LeakCheck("duplicates", ok, detail)
 
 

@@ -27,7 +27,8 @@ def describe_split(manifest: StoreManifest) -> str:
     }
     parts = " | ".join(f"{split} {value}" for split, value in who.items())
     n_ok = sum(ok for _, ok, _ in manifest.leak_checks)
-    checks = f"leak checks {n_ok}/{len(manifest.leak_checks)} ok"
+    compared = next(detail for name, _, detail in manifest.leak_checks if name == "duplicates")
+    checks = f"leak checks {n_ok}/{len(manifest.leak_checks)} ok ({compared})"
     stamp = "" if of_donors else "    (says nothing about other donors)"
     return f"{'by ' + manifest.split_by:<12} {parts}{stamp}    {checks}"
 

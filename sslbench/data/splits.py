@@ -109,7 +109,7 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
     Raises
     ------
     DataError
-        D142 if fewer than two labels are left: nothing could be told apart.
+        D142 if fewer than two labels are left: nothing could be told apart; D154 if validation has none.
     """
     excluded: dict[str, str] = {}
     for label in np.unique(labels[~np.isin(labels, spec.unlabelled)]).tolist():
@@ -129,5 +129,12 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
             code="D142",
             found="; ".join(f"{label}: {why}" for label, why in excluded.items()) or f"{scored}",
             fix="choose another label_key, or other splits",
+        )
+    if not np.isin(labels[split == "val"], scored).any():
+        raise DataError(
+            "no validation cell has a label that is scored: nothing could be chosen",
+            code="D154",
+            found=f"{int((split == 'val').sum()):,} cells, scored labels: {', '.join(scored)}",
+            fix="choose other splits",
         )
     return LabelSet(names=tuple(scored), excluded=excluded)

@@ -33,10 +33,14 @@ class Cluster:
     n_gpus: float
     scratch: Path
 
-    @property
-    def device(self) -> str:
-        """The torch device of a trial."""
-        return "cuda" if self.n_gpus > 0 else "cpu"
+    def device(self, *, gpus_per_trial: float) -> str:
+        """Return the torch device of a trial that holds this share of a GPU."""
+        return "cuda" if self.n_gpus > 0 and gpus_per_trial > 0 else "cpu"
+
+
+def available_cpus() -> int:
+    """Return the CPUs that this process may use, which a scheduler's allocation can limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -83,7 +87,7 @@ def _start(scratch: Path) -> None:
 
     ray.init(
         address="local",
-        num_cpus=os.cpu_count(),
+        num_cpus=available_cpus(),
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
         logging_level="error",

@@ -90,7 +90,7 @@ def _tuner(
         run_job,
         ledger=str(execution.ledger.folder),
         store=str(execution.store),
-        device=machine.device,
+        device=machine.device(gpus_per_trial=resources.gpus_per_trial),
         threads=resources.cpus_per_trial,
         provenance=execution.provenance,
     )

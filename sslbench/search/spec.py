@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from sslbench.config import (
     DatasetChoice,
@@ -21,7 +21,7 @@ from sslbench.config import (
 )
 from sslbench.errors import ConfigError
 from sslbench.search.checks import check_sweep
-from sslbench.search.space import Parameter, Params, size
+from sslbench.search.space import Parameter, Params, first_params, size
 from sslbench.strict_yaml import YamlDocument, load_yaml, plain_value, validate
 
 
@@ -49,6 +49,13 @@ class Resources(Frozen):
         0.25, ge=0, le=8, description="share of a GPU, where there is one"
     )
     max_concurrent: PositiveInt | Literal["auto"] = Field("auto", description="trials at a time")
+
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _whole_above_one(cls, share: float) -> float:
+        if share > 1 and share != int(share):
+            raise ValueError(f"a trial takes a share of one GPU or whole GPUs, got {share}")
+        return share
 
 
 class Halving(Frozen):
@@ -152,6 +159,16 @@ def describe_space(spec: SweepSpec) -> list[tuple[str, str, str]]:
         rows += [(name, address, p.describe()) for address, p in arm.search.items()]
         if not arm.search:
             rows.append((name, "(nothing searched)", "one trial"))
+    return rows
+
+
+def describe_fixed(spec: SweepSpec) -> list[tuple[str, str]]:
+    """Return (arm, `part/option=value, …`) for everything an arm does not search, defaults included."""
+    rows = []
+    for name, arm in spec.arms.items():
+        flat = spec.config(name, first_params(arm.search), seed=spec.seed).flat()
+        fixed = {k: v for k, v in flat.items() if k not in arm.search and v is not None}
+        rows.append((name, ", ".join(f"{k}={v}" for k, v in fixed.items() if k != "seed")))
     return rows
 
 

@@ -47,6 +47,10 @@ ALLOWED = {
 }
 
 
+# Files outside the command line that say something to a person, with the reason.
+DOORS = {"checkpoint.py": "sslbench.embed is called at a prompt and says how many genes it found"}
+
+
 def name_of(node: ast.expr) -> str:
     """The dotted name of what is called; "" for anything computed."""
     if isinstance(node, ast.Name):
@@ -123,7 +127,7 @@ def test_the_check_passes_over_safe_calls(source):
 
 @EVERY
 def test_only_the_command_line_prints(file):
-    if file.relative_to(ROOT).parts[0] == "cli":
+    if file.relative_to(ROOT).parts[0] == "cli" or file.name in DOORS:
         return
     calls = [n for n in ast.walk(parsed(file)) if isinstance(n, ast.Call)]
     assert [c.lineno for c in calls if name_of(c.func) == "print"] == []

@@ -48,6 +48,8 @@ def test_help_imports_nothing_heavy() -> None:
         (("sweep", "smoke", "-o", "objective.metric=test/knn/macro_f1"), 2, "validation score"),
         (("sweep", "smoke", "--data", "no_such.h5ad"), 2, "--label-key"),
         (("check", "smoke", "--data", "no_such_set"), 2, "unknown data set"),
+        (("sweep", "smoke", "--label-key", "x"), 2, "beside an .h5ad"),
+        (("sweep", "smoke", "--data", "pbmc_cite", "--counts", "raw"), 2, "beside an .h5ad"),
         (("leaderboard",), 2, "make sweep SWEEP="),
         (("status", "smoke"), 2, "make sweep SWEEP=smoke"),
         (("pull", "--to", "winner"), 2, "make sweep"),
@@ -98,10 +100,17 @@ def test_json_is_one_object_on_stdout_and_nothing_else() -> None:
     assert done.stderr == ""
 
 
+def test_an_unknown_format_is_refused() -> None:
+    done = sslbench("list", "--format", "xml")
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
 def test_check_prints_the_space_the_plan_and_an_estimate(tmp_path: Path) -> None:
     done = sslbench("check", "smoke", "--home", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "pretext/mask_rate" in done.stdout
+    assert "encoder/width=64" in done.stdout
     assert "mae 3 · supervised 3 · pca 2 (all) · random_init 1 (all)" in done.stderr
     assert "time" in done.stderr
     assert not (tmp_path / "ledger").exists()

@@ -91,6 +91,7 @@ def test_the_split_of_cells_is_always_the_same_one() -> None:
 def test_rare_and_residual_labels_are_excluded_with_reason_and_counts() -> None:
     labels = names(("B", 30), ("NK", 30), ("rare", 9), ("other", 30), ("Unknown", 30))
     split = np.resize(np.array(["train", "train", "test"], dtype=object), len(labels))
+    split[:3] = "val"
     found = fixed_label_set(labels, split, SPEC)
     assert found.names == ("B", "NK")
     assert set(found.excluded) == {"rare", "other"}
@@ -99,6 +100,14 @@ def test_rare_and_residual_labels_are_excluded_with_reason_and_counts() -> None:
     codes = found.codes(labels)
     assert set(codes[labels == "NK"]) == {1}
     assert set(codes[np.isin(labels, ["rare", "other", "Unknown"])]) == {-1}
+
+
+def test_validation_cells_without_a_scored_label_are_refused() -> None:
+    labels = names(("B", 30), ("NK", 30), ("other", 30))
+    split = np.where(labels == "other", "val", np.resize(["train", "test"], len(labels)))
+    with pytest.raises(DataError) as error:
+        fixed_label_set(labels, split.astype(object), SPEC)
+    assert error.value.code == "D154"
 
 
 def test_one_class_is_refused() -> None:

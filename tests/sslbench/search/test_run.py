@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
@@ -76,6 +77,18 @@ def test_as_many_trials_run_at_a_time_as_fit_or_as_the_sweep_says(
     resources, n_cpus, n_gpus, expected
 ):
     assert concurrency(spec(resources=resources), machine(n_cpus, n_gpus)) == expected
+
+
+def test_a_trial_is_on_the_gpu_if_it_holds_a_share_of_one():
+    assert machine(n_gpus=1).device(gpus_per_trial=0.25) == "cuda"
+    assert machine(n_gpus=1).device(gpus_per_trial=0) == "cpu"
+    assert machine(n_gpus=0).device(gpus_per_trial=0.25) == "cpu"
+
+
+def test_more_than_one_gpu_are_whole_gpus():
+    assert spec(resources={"gpus_per_trial": 2}).resources.gpus_per_trial == 2
+    with pytest.raises(ValidationError, match=r"whole GPUs, got 1\.5"):
+        spec(resources={"gpus_per_trial": 1.5})
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ def test_a_kill_during_creation_does_not_brick_the_store(tmp_path: Path, after: 
 
 
 @pytest.mark.slow
+def test_several_processes_that_create_the_store_at_once_get_one_whole_store(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", CREATE, str(tmp_path)]
+    creators = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [creator.communicate(timeout=120)[0] for creator in creators] == ["ready\ndone\n"] * 3
+    assert files_beside(tmp_path) == {"mlflow.db"}
+    assert is_usable(tmp_path)
+
+
+@pytest.mark.slow
 def test_a_half_made_database_is_kept_aside_and_made_anew(tmp_path: Path) -> None:
     make_half_made_database(tmp_path / "mlflow.db")
     assert not is_usable(tmp_path)

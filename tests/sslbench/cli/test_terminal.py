@@ -1,0 +1,24 @@
+"""Long work is never silent."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sslbench.cli import terminal
+
+
+def test_a_line_comes_again_where_no_trial_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "LONGEST_SILENCE", 0.06)
+    monkeypatch.setattr(terminal, "err", terminal.Console(stderr=True, width=100))
+    progress = terminal.Progress(n_planned=4, n_ended=1)
+    time.sleep(0.5)
+    progress.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 2
+    assert all(line.startswith("[####------------] 1/4") for line in lines)
+    time.sleep(0.2)
+    assert capsys.readouterr().err == ""
