@@ -25,6 +25,7 @@ RECORD_BYTES = 20_000
 def check_sweep(asked: Asked, home: Home) -> None:
     """Print the resolved sweep, its space and its plan; train a few updates per arm to estimate the rest."""
     from sslbench.data.store import prepare_store
+    from sslbench.search.rehearsal import rehearse
 
     spec, dataset = resolve(asked)
     show_header()
@@ -36,6 +37,7 @@ def check_sweep(asked: Asked, home: Home) -> None:
     terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
     terminal.print_table(["arm", "the same in every trial"], describe_fixed(spec))
     terminal.say("plan", plan_line(spec))
+    rehearse(spec, store)
     seconds, size = estimate(spec, store)
     terminal.say(
         "time", f"at most about {terminal.duration(seconds)} (weak trials are stopped earlier)"

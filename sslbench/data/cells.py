@@ -89,6 +89,17 @@ class Cells:
         """Return the same cells with the labels taken away, for pretext tasks that must not see them."""
         return replace(self, label=None)
 
+    def at(self, index: np.ndarray) -> Cells:
+        """Return the cells at positions `index` (n,) of these cells, in that order."""
+        label = None if self.label is None else self.label[index]
+        return replace(
+            self,
+            row_ids=self.row_ids[index],
+            label=label,
+            donor=self.donor[index],
+            batch=self.batch[index],
+        )
+
     def dense_counts(self, index: np.ndarray | None = None) -> np.ndarray:
         """Return raw counts (n_cells, n_genes) float32 of all cells or of those at `index`."""
         return self.counts.rows(self.row_ids if index is None else self.row_ids[index])

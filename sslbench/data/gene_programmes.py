@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from sslbench.data.catalogue import BUNDLED
 from sslbench.data.cells import Cells
 from sslbench.data.coexpression import coexpressed, correlated_with
-from sslbench.errors import DataError, nearest
+from sslbench.data.gmt import (
+    BUNDLED_SETS,
+    COEXPRESSION,
+    GeneSets,
+    is_gmt,
+    read_gmt,
+    unknown_source,
+    unpinned,
+)
+from sslbench.errors import DataError
 
-BUNDLED_SETS = {"immune": "immune_programmes.gmt", "tf_targets": "tf_targets.gmt"}
-COEXPRESSION = "coexpression"
 TF_SYMBOLS = BUNDLED / "transcription_factors.txt"
-MAX_SETS = 50_000
-
-GeneSets = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,61 +100,12 @@ def bundled(name: str) -> GeneSets:
     return read_gmt(BUNDLED / BUNDLED_SETS[name])
 
 
-def read_gmt(path: Path) -> GeneSets:
-    """Return the sets of a GMT file, in order: a line is a name, a note and the genes, tabs between.
-
-    Raises
-    ------
-    DataError
-        With file and line: G001 empty set, G002 name twice, G004 no tabs, G005 no such file or no text,
-        G006 no or too many sets.
-    """
-    sets: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        name, *rest = line.split("\t")
-        if not rest:
-            raise DataError(
-                "a line is a name, a note and genes, with tabs between",
-                code="G004",
-                where=where,
-                found=f"no tab in {line[:60]!r}",
-            )
-        genes = tuple(gene.strip() for gene in rest[1:] if gene.strip())
-        if not genes:
-            raise DataError(f"the set {name!r} has no genes", code="G001", where=where)
-        if name in sets:
-            raise DataError(f"the set {name!r} stands twice", code="G002", where=where)
-        sets[name] = genes
-    if not 0 < len(sets) <= MAX_SETS:
-        raise DataError(
-            f"between 1 and {MAX_SETS:,} sets are read", code="G006", where=str(path),
-            found=f"{len(sets):,} sets",
-        )  # fmt: skip
-    return sets
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise DataError("no such file", code="G005", where=str(path.absolute()))
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError("this file is not UTF-8 text", code="G005", where=str(path)) from error
-
-
 def _sets_of(source: str) -> GeneSets:
     if source in BUNDLED_SETS:
         return bundled(source)
-    if not source.endswith(".gmt"):
-        known = [*BUNDLED_SETS, COEXPRESSION]
-        raise DataError(
-            f"unknown gene programmes {source!r}", code="G005",
-            fix=nearest(source, known) + "; or the path of a .gmt file",
-        )  # fmt: skip
-    return read_gmt(Path(source))
+    if not is_gmt(source):
+        raise unknown_source(source)
+    return read_gmt(unpinned(source))
 
 
 def _united_by_tf(sets: GeneSets) -> GeneSets:

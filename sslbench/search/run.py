@@ -68,6 +68,9 @@ def run_execution(
     """Run what the agenda still holds; returns early, with the ledger whole, when interrupted."""
     if agenda.is_done():
         return
+    from sslbench.search.rehearsal import rehearse  # torch comes with it
+
+    rehearse(execution.spec, execution.store)
     with cluster() as machine:
         _tuner(execution, agenda, machine, on_ended).fit()
 

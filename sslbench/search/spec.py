@@ -21,6 +21,7 @@ from sslbench.config import (
 )
 from sslbench.errors import ConfigError
 from sslbench.search.checks import check_sweep
+from sslbench.search.gene_sets import pin_gene_sets
 from sslbench.search.space import Parameter, Params, first_params, size
 from sslbench.strict_yaml import YamlDocument, load_yaml, plain_value, validate
 
@@ -137,7 +138,7 @@ def load_sweep(path: Path, *, overrides: tuple[str, ...] = ()) -> SweepSpec:
         _put_in(document, override)
     spec = validate(SweepSpec, document, code="C100")
     check_sweep(spec, document)
-    return spec
+    return pin_gene_sets(spec, document)
 
 
 def _put_in(document: YamlDocument, override: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from scripts import bundle_data
-from sslbench.data.gene_programmes import read_gmt
+from sslbench.data.gmt import read_gmt
 from sslbench.ledger import sha256
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from sslbench.data.catalogue import load_dataset
 from sslbench.data.cells import Cells
-from sslbench.data.gene_programmes import bundled, gene_programmes, read_gmt, tf_programmes
+from sslbench.data.gene_programmes import bundled, gene_programmes, tf_programmes
+from sslbench.data.gmt import read_gmt
 from sslbench.data.store import open_cells, prepare_store
-from sslbench.errors import DataError
+from sslbench.errors import ConfigError, DataError
 from tests.factories import synthetic_cells
 
 
@@ -64,7 +65,7 @@ def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path: Path) -> N
 
 
 def test_an_unknown_source_gives_the_nearest(train: Cells) -> None:
-    with pytest.raises(DataError) as error:
+    with pytest.raises(ConfigError) as error:
         gene_programmes("imune", train=train)
     assert "did you mean 'immune'" in str(error.value)
 

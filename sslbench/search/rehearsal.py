@@ -1,0 +1,62 @@
+"""Can every arm be prepared on these cells? Asked once, before any trial, of everything that an arm may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from sslbench.config import TrialConfig, canonical_json
+from sslbench.data.cells import Cells
+from sslbench.data.store import open_cells
+from sslbench.errors import SslbenchError
+from sslbench.search.space import corners, first_params
+from sslbench.search.spec import SweepSpec
+from sslbench.trial import build
+
+MAX_CELLS = 2_000  # enough to see whether something fits, whatever the size of the data set
+
+
+def rehearse(spec: SweepSpec, store: Path) -> None:
+    """Build and prepare every arm on some training cells, at each end of its space; nothing is trained.
+
+    A sweep may be asked of any cells: gene programmes can miss all of their genes, and components can
+    outnumber cells. Seen here, that is one error; seen in trials, an arm would lose its budget to it.
+
+    Raises
+    ------
+    DataError, ConfigError
+        What the first arm that cannot be prepared says, with the arm and what it had chosen.
+    """
+    train = _some(open_cells(store, "train"))
+    for arm in spec.arms:
+        for config, chosen in _different(spec, arm):
+            try:
+                _prepare(config, train)
+            except SslbenchError as error:
+                error.where = f"arm {arm!r}" + (f", {chosen}" if chosen else "")
+                raise
+
+
+def _different(spec: SweepSpec, arm: str) -> Iterator[tuple[TrialConfig, str]]:
+    """Yield the configurations that differ in pretext or encoder options, and the choice that made each."""
+    space, seen = spec.arms[arm].search, set()
+    for address, params in [("", first_params(space)), *corners(space)]:
+        config = spec.config(arm, params, seed=spec.seed)
+        parts = [part.model_dump(mode="json") for part in (config.pretext, config.encoder)]
+        if canonical_json(parts) not in seen:
+            seen.add(canonical_json(parts))
+            yield config, f"{address}={params[address]}" if address else ""
+
+
+def _prepare(config: TrialConfig, train: Cells) -> None:
+    pretext = build(config, train, device="cpu")
+    pretext.prepare(train if pretext.sees_labels else train.without_labels())
+
+
+def _some(train: Cells) -> Cells:
+    if len(train) <= MAX_CELLS:
+        return train
+    drawn = np.random.default_rng(0).choice(len(train), size=MAX_CELLS, replace=False)
+    return train.at(np.sort(drawn))

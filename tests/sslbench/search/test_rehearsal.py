@@ -1,0 +1,51 @@
+"""What cannot be prepared on the cells at hand is one error before any trial."""
+
+from pathlib import Path
+
+import pytest
+
+from sslbench.errors import ConfigError, DataError
+from sslbench.search.rehearsal import rehearse
+from sslbench.search.spec import SweepSpec, load_sweep
+from tests.factories import synthetic_store
+
+ROOT = Path(__file__).parents[3]
+
+
+def masking(*overrides: str) -> SweepSpec:
+    return load_sweep(ROOT / "sweeps/mae_masking.yaml", overrides=overrides)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """Cells whose genes are in no bundled programme."""
+    return synthetic_store(tmp_path, n_cells=300, n_genes=150)
+
+
+def test_programmes_without_a_gene_of_the_data_are_refused_naming_arm_and_choice(
+    foreign: Path,
+) -> None:
+    with pytest.raises(DataError) as error:
+        rehearse(masking(), foreign)
+    assert error.value.code == "G003"
+    assert "arm 'mae', pretext/mask=gene_programme" in str(error.value)
+    assert "coexpression" in str(error.value)
+
+
+def test_the_remedy_that_the_error_names_works(foreign: Path) -> None:
+    masks = "arms.mae.search.pretext/mask.choice=[random, gene_programme, none]"
+    rehearse(masking("arms.mae.pretext.programmes=coexpression", masks), foreign)
+
+
+def test_more_components_than_there_can_be_are_refused_naming_the_choice(tmp_path: Path) -> None:
+    store = synthetic_store(tmp_path, n_cells=300, n_genes=60)
+    only_random = "arms.mae.search.pretext/mask.choice=[random]"
+    when = "arms.mae.search.pretext/mask_rate.when={pretext/mask: [random]}"
+    with pytest.raises(ConfigError) as error:
+        rehearse(masking(only_random, when), store)
+    assert error.value.code == "C031"
+    assert "arm 'pca', encoder/embedding_dim=64" in str(error.value)
+
+
+def test_a_sweep_whose_every_choice_fits_is_rehearsed_in_silence(tmp_path: Path) -> None:
+    rehearse(load_sweep(ROOT / "sweeps/smoke.yaml"), synthetic_store(tmp_path))
