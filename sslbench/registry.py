@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LIGHT_ROOTS = ("__future__", "typing", "pydantic", "sslbench.config", "sslbench.registry")
+_LIGHT_ROOTS = (
+    "__future__",
+    "typing",
+    "pydantic",
+    "sslbench.config",
+    "sslbench.registry",
+    "sslbench.pretext._options",
+)
 
 
 class Registry:
@@ -146,5 +153,7 @@ def defining_module(thing: Callable[..., Any] | type) -> Any:
 PRETEXTS = Registry("pretext task", "sslbench.pretext")
 MASKS = Registry("mask", "sslbench.pretext.masks")
 HEADS = Registry("reconstruction head", "sslbench.pretext.heads")
+AUGMENTATIONS = Registry("augmentation", "sslbench.pretext.augmentations")
 ENCODERS = Registry("encoder", "sslbench.encoders")
 EVALUATIONS = Registry("evaluation task", "sslbench.evaluation")
+REGISTRIES = (PRETEXTS, MASKS, HEADS, AUGMENTATIONS, ENCODERS, EVALUATIONS)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from sslbench.cli.places import SWEEPS, sweep_names
 from sslbench.cli.terminal import print_json, print_table
 from sslbench.data.catalogue import dataset_names, dataset_summary
-from sslbench.registry import ENCODERS, EVALUATIONS, HEADS, MASKS, PRETEXTS
+from sslbench.registry import REGISTRIES
 from sslbench.strict_yaml import load_yaml
-
-REGISTRIES = (PRETEXTS, MASKS, HEADS, ENCODERS, EVALUATIONS)
 
 
 def known() -> list[tuple[str, str, str]]:

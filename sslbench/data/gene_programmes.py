@@ -134,5 +134,5 @@ def _refuse_none(kept: np.ndarray, source: str, train: Cells, wanted: str) -> No
         f"the gene programmes {source!r} hold no {wanted}",
         code="G003",
         found=f"genes of the data set: {', '.join(train.genes[:5])}, …",
-        fix="give a .gmt with the same kind of gene names, or `programmes: coexpression`",
+        fix="give a .gmt with the same kind of gene names, or write coexpression instead of a file",
     )

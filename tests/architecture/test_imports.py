@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sslbench.registry import ENCODERS, EVALUATIONS, HEADS, MASKS, PRETEXTS
+from sslbench.registry import REGISTRIES
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +30,7 @@ TORCH_FREE = [
 SWEEP_FREE = ["sslbench", "sslbench.checkpoint", "sslbench.embedding", "sslbench.trial"]
 HEAVY = {"torch", "scanpy", "anndata", "sklearn", "ray", "optuna", "mlflow"}
 PACKAGES = ["", ".pretext", ".pretext.masks", ".pretext.heads", ".encoders", ".evaluation"]
+PACKAGES += [".pretext.augmentations"]
 PACKAGES += [".data", ".metrics", ".leaderboard", ".search", ".tracking"]
 
 
@@ -57,11 +58,7 @@ def test_a_package_loads_nothing_heavy_by_itself(package):
     assert loaded_by(f"sslbench{package}") & HEAVY == set()
 
 
-REGISTERED = [
-    (registry, name)
-    for registry in (PRETEXTS, MASKS, HEADS, ENCODERS, EVALUATIONS)
-    for name in registry.names()
-]
+REGISTERED = [(registry, name) for registry in REGISTRIES for name in registry.names()]
 
 
 @pytest.mark.parametrize("registry, name", REGISTERED, ids=[f"{r.noun}-{n}" for r, n in REGISTERED])

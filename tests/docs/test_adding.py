@@ -18,7 +18,14 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLES = dict(BLOCK.findall((ROOT / "docs/adding.md").read_text(encoding="utf-8")))
 MODULES = [path for path in EXAMPLES if path.endswith(".py")]
-FOLDERS = ("pretext", "pretext/masks", "pretext/heads", "encoders", "evaluation")
+FOLDERS = (
+    "pretext",
+    "pretext/masks",
+    "pretext/heads",
+    "pretext/augmentations",
+    "encoders",
+    "evaluation",
+)
 
 
 def room(name: str) -> str:

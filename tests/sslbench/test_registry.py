@@ -10,27 +10,24 @@ import sslbench
 from sslbench.config import ComponentOptions
 from sslbench.errors import ConfigError
 from sslbench.registry import (
-    ENCODERS,
     EVALUATIONS,
-    HEADS,
-    MASKS,
     PRETEXTS,
+    REGISTRIES,
     Registry,
     defining_module,
 )
 
 ROOT = Path(sslbench.__file__).parent
-REGISTRIES = {"pretext": PRETEXTS, "pretext/masks": MASKS, "pretext/heads": HEADS}
-REGISTRIES |= {"encoders": ENCODERS, "evaluation": EVALUATIONS}
-EVERY = [(registry, name) for registry in REGISTRIES.values() for name in registry.names()]
+EVERY = [(registry, name) for registry in REGISTRIES for name in registry.names()]
 EACH = pytest.mark.parametrize("registry, name", EVERY, ids=[f"{r.noun}-{n}" for r, n in EVERY])
 
 
-@pytest.mark.parametrize("folder", REGISTRIES)
-def test_names_are_the_files_of_the_folder(folder):
-    files = {f.stem for f in (ROOT / folder).glob("*.py") if not f.stem.startswith("_")}
-    assert REGISTRIES[folder].names() == sorted(files - {"base"})
-    assert REGISTRIES[folder].names()
+@pytest.mark.parametrize("registry", REGISTRIES, ids=[r.noun for r in REGISTRIES])
+def test_names_are_the_files_of_the_folder(registry):
+    folder = ROOT.parent.joinpath(*registry.package.split("."))
+    files = {f.stem for f in folder.glob("*.py") if not f.stem.startswith("_")}
+    assert registry.names() == sorted(files - {"base"})
+    assert registry.names()
 
 
 @EACH
@@ -89,7 +86,7 @@ def test_names_options_summaries_and_constants_are_read_without_torch():
         "import sys\n"
         "from sslbench.registry import *\n"
         "from sslbench import registry as r\n"
-        "for k in (r.PRETEXTS, r.MASKS, r.HEADS, r.ENCODERS, r.EVALUATIONS):\n"
+        "for k in r.REGISTRIES:\n"
         "    [(k.options(n), k.summary(n), k.constant(n, 'regime')) for n in k.names()]\n"
         "print(sorted({'torch', 'sklearn', 'scanpy', 'pandas'} & set(sys.modules)))\n"
     )

@@ -12,7 +12,7 @@ import pytest
 from sslbench.cli.listing import known
 from sslbench.cli.places import sweep_names
 from sslbench.data.catalogue import dataset_names
-from sslbench.registry import ENCODERS, EVALUATIONS, HEADS, MASKS, PRETEXTS
+from sslbench.registry import REGISTRIES
 from tests.factories import synthetic_adata
 
 PROJECT = Path(__file__).parents[3]
@@ -83,7 +83,7 @@ def test_cells_that_cannot_be_used_end_with_the_code_of_data(tmp_path: Path) -> 
 
 def test_list_names_everything_a_sweep_file_may_use() -> None:
     listed = {(kind, name) for kind, name, _ in known()}
-    for registry in (PRETEXTS, MASKS, HEADS, ENCODERS, EVALUATIONS):
+    for registry in REGISTRIES:
         assert {(registry.noun, name) for name in registry.names()} <= listed
     assert {("data set", name) for name in dataset_names()} <= listed
     assert {("sweep", name) for name in sweep_names()} <= listed
