@@ -1,9 +1,10 @@
-"""The one optimisation loop: AdamW over shuffled minibatches, reporting at fixed numbers of updates."""
+"""The one optimisation loop: shuffled minibatches, clipped gradients, reports at fixed numbers of updates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,10 +14,15 @@ from torch import Tensor, nn
 from sslbench.config import TrainingOptions
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.errors import DataError, DivergedError
+from sslbench.lars import LARS
 from sslbench.seeding import global_stream, numpy_generator, torch_generator
 
 SMALLEST_MINIBATCH = 2
 OnReport = Callable[[int, dict[str, float]], bool]
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "lars": LARS,
+}
 
 
 class TrainingLoss(Protocol):
@@ -34,7 +40,7 @@ class Trainable(Protocol):
     @property
     def sees_labels(self) -> bool: ...  # noqa: D102
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> TrainingLoss: ...  # noqa: D102
-    def after_step(self) -> None: ...  # noqa: D102
+    def after_step(self, *, progress: float) -> None: ...  # noqa: D102
     def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
     def train(self, mode: bool = True) -> Any: ...  # noqa: D102
 
@@ -80,6 +86,7 @@ def fit(
         for updates in range(1, options.max_updates + 1):
             minibatch = cells.minibatch(next(order), device=device)
             _update(pretext, minibatch, optimiser, masks, clip=options.gradient_clip, means=means)
+            pretext.after_step(progress=updates / options.max_updates)
             due = updates % options.evaluate_every == 0 or updates == options.max_updates
             if due or device == "cpu":
                 means.refuse_non_finite(updates)
@@ -108,8 +115,8 @@ def minibatch_order(
 
 def _optimiser(pretext: Trainable, options: TrainingOptions) -> torch.optim.Optimizer:
     parameters = [p for p in pretext.parameters() if p.requires_grad]
-    return torch.optim.AdamW(
-        parameters, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+    return OPTIMISERS[options.optimiser](
+        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
 
 
@@ -129,7 +136,6 @@ def _update(
     parameters = optimiser.param_groups[0]["params"]
     norm = nn.utils.clip_grad_norm_(parameters, clip)
     optimiser.step()
-    pretext.after_step()
     means.add({"loss": loss.value.detach(), "gradient_norm": norm, **loss.logs})
 
 

@@ -31,13 +31,16 @@ class Pretext(nn.Module, ABC):
     regime: ClassVar[Regime]
     sees_labels: ClassVar[bool] = False  # False: neither `prepare` nor a minibatch carries labels
     gradient_free: ClassVar[bool] = False  # True: `prepare` is all there is
+    can_collapse: ClassVar[bool] = False  # True: a trial whose embedding collapses is not scored
     classifier: nn.Module | None  # maps z to logits over label_names, where the task has one
+    projector: nn.Module | None  # maps z to where views are compared, where the task has one
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
         # Set here and not on the class: a class attribute would hide the module a subclass registers.
         self.classifier = None
+        self.projector = None
 
     def prepare(self, train: Cells) -> None:
         """Fit on training cells what the task needs; by default nothing."""
@@ -46,8 +49,11 @@ class Pretext(nn.Module, ABC):
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Return the loss of one minibatch; every random draw comes from `generator`."""
 
-    def after_step(self) -> None:
-        """Update what follows the weights without gradients (moving-average targets)."""
+    def after_step(self, *, progress: float) -> None:
+        """Update what follows the weights without gradients (moving-average targets, queues).
+
+        `progress` is the fraction of `max_updates` that is done, in (0, 1].
+        """
 
 
 def build_pretext(

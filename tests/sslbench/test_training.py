@@ -1,5 +1,6 @@
 import itertools
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from torch import nn
 from sslbench.config import TrainingOptions
 from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.errors import DataError, DivergedError
+from sslbench.lars import LARS
 from sslbench.pretext.base import Loss
-from sslbench.training import fit, minibatch_order
+from sslbench.training import OPTIMISERS, fit, minibatch_order
 
 N_GENES = 12
 
@@ -58,7 +60,7 @@ class FakePretext(nn.Module):
         self.values.append(value.item())
         return Loss(value, {"size": torch.tensor(float(len(minibatch.x)))})
 
-    def after_step(self):
+    def after_step(self, *, progress):
         self.steps += 1
 
 
@@ -130,6 +132,27 @@ def test_one_update_is_a_clipped_adamw_step():
     by_hand.loss(ours.shown[0], masks).value.backward()
     nn.utils.clip_grad_norm_(by_hand.parameters(), 0.01)
     optimiser.step()
+    torch.testing.assert_close(weights(ours), weights(by_hand))
+
+
+def test_every_optimiser_that_can_be_named_is_built_and_learns():
+    assert set(OPTIMISERS) == set(get_args(TrainingOptions.model_fields["optimiser"].annotation))
+    for optimiser, learning_rate in {"adamw": 1e-2, "lars": 5.0}.items():
+        named = {"optimiser": optimiser, "learning_rate": learning_rate}
+        pretext, _ = train(max_updates=200, **named)
+        assert np.mean(pretext.values[-10:]) < 0.8 * np.mean(pretext.values[:10]), optimiser
+
+
+def test_one_update_under_lars_is_a_clipped_lars_step():
+    ours, _ = train(
+        FakePretextWithoutDropout(), max_updates=1, gradient_clip=0.01, optimiser="lars", learning_rate=2.0
+    )  # fmt: skip
+    by_hand = FakePretextWithoutDropout()
+    masks = torch.Generator()
+    masks.set_state(ours.masks_before)
+    by_hand.loss(ours.shown[0], masks).value.backward()
+    nn.utils.clip_grad_norm_(by_hand.parameters(), 0.01)
+    LARS(by_hand.parameters(), lr=2.0, weight_decay=0.01).step()
     torch.testing.assert_close(weights(ours), weights(by_hand))
 
 

@@ -56,7 +56,7 @@ def generator(seed=0):
 
 def shows(pretext, mask):
     """Let a pretext draw one given mask whatever the generator says."""
-    pretext.mask_function = lambda x, **_: mask
+    pretext.reconstruction.mask_function = lambda x, **_: mask
     return pretext
 
 
@@ -113,7 +113,7 @@ def test_options_are_checked_without_importing_the_mask():
 def test_the_rate_of_the_options_reaches_the_mask():
     for mask in ("random", "gene_programme"):
         pretext = masked(mask=mask, mask_rate=0.8)
-        assert pretext.mask_options.rate == 0.8
+        assert pretext.reconstruction.mask_options.rate == 0.8
 
 
 def test_the_encoder_sees_zero_where_a_gene_is_hidden():
@@ -151,7 +151,7 @@ def test_the_gradient_of_the_output_layer_flows_through_scored_genes_only():
     scored[:, 3] = True
     shows(pretext, Mask(hidden=scored, scored=scored))
     pretext.loss(everything(some_cells()), generator()).value.backward()
-    of_gene = pretext.head.output.weight.grad.abs().sum(dim=1)  # (n_genes,)
+    of_gene = pretext.reconstruction.head.output.weight.grad.abs().sum(dim=1)  # (n_genes,)
     assert of_gene.nonzero().flatten().tolist() == [3]
 
 
@@ -168,8 +168,8 @@ def test_the_scale_of_the_loss_does_not_follow_the_rate():
     minibatch, values = everything(some_cells()), []
     for rate in (0.05, 0.5, 0.95):
         pretext = masked(mask_rate=rate)
-        torch.nn.init.zeros_(pretext.head.output.weight)
-        torch.nn.init.zeros_(pretext.head.output.bias)
+        torch.nn.init.zeros_(pretext.reconstruction.head.output.weight)
+        torch.nn.init.zeros_(pretext.reconstruction.head.output.bias)
         losses = [pretext.loss(minibatch, generator(seed)).value.item() for seed in range(30)]
         values.append(np.mean(losses))
     np.testing.assert_allclose(values, minibatch.x.square().mean().item(), rtol=0.03)
@@ -191,7 +191,7 @@ def test_programmes_are_read_from_a_file(mask, tmp_path):
     source = write_gmt(tmp_path / "some.gmt", {"first": GENES[:8], "second": GENES[20:26]})
     pretext, train = masked(mask=mask, programmes=source), some_cells()
     pretext.prepare(train)
-    assert sorted(pretext.programmes.sum(dim=1).tolist()) == [6, 8]
+    assert sorted(pretext.reconstruction.programmes.sum(dim=1).tolist()) == [6, 8]
     assert pretext.loss(everything(train), generator()).value.isfinite()
 
 
@@ -199,7 +199,9 @@ def test_programmes_found_by_coexpression_are_genes_that_rise_and_fall_together(
     """The first thirty genes come in three modules of ten; most pairs in a programme share theirs."""
     pretext, train = masked(mask="gene_programme", programmes="coexpression"), some_cells(600)
     pretext.prepare(train)
-    of_a_module = pretext.programmes[pretext.programmes[:, :10].sum(dim=1) >= 9]
+    of_a_module = pretext.reconstruction.programmes[
+        pretext.reconstruction.programmes[:, :10].sum(dim=1) >= 9
+    ]
     assert len(of_a_module) > 0
     assert pretext.loss(everything(train), generator()).value.isfinite()
 
@@ -208,8 +210,8 @@ def test_targets_of_transcription_factors_are_read_from_a_file(tmp_path):
     source = write_gmt(tmp_path / "some.gmt", {"g3": GENES[:8], "g30": GENES[20:26]})
     pretext, train = masked(mask="programme_to_tf", programmes=source), some_cells()
     pretext.prepare(train)
-    assert pretext.tf_genes.tolist() == [3, 30]
-    mask = pretext.mask(everything(train).x, generator())
+    assert pretext.reconstruction.tf_genes.tolist() == [3, 30]
+    mask = pretext.reconstruction.mask(everything(train).x, generator())
     assert mask.scored.any(dim=0).nonzero().flatten().tolist() == [3, 30]
     assert pretext.loss(everything(train), generator()).value.isfinite()
 
@@ -218,7 +220,7 @@ def test_prepared_programmes_travel_with_the_weights(tmp_path):
     source = write_gmt(tmp_path / "some.gmt", {"first": GENES[:8], "second": GENES[20:26]})
     pretext = masked(mask="gene_programme", programmes=source)
     pretext.prepare(some_cells())
-    assert "programmes" in dict(pretext.named_buffers())
+    assert "reconstruction.programmes" in dict(pretext.named_buffers())
 
 
 def trained(seed=0, **options):

@@ -1,0 +1,85 @@
+"""What hides genes and reconstructs them: a mask, a decoder and a head, behind any encoder."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.config import ComponentOptions
+from sslbench.data.cells import CellBatch, Cells
+from sslbench.data.gene_programmes import gene_programmes, tf_programmes
+from sslbench.pretext._options import MaskOptions
+from sslbench.pretext.heads.base import build_head
+from sslbench.pretext.masks.base import Mask
+from sslbench.registry import MASKS, defining_module
+
+BUNDLED = {"gene": "immune", "tf": "tf_targets"}
+
+
+class Reconstruction(nn.Module):
+    """Draws the mask, and scores what the decoder makes of the encoder's view of the rest."""
+
+    programmes: Tensor | None  # (n_programmes, n_genes) bool
+    tf_genes: Tensor | None  # (n_programmes,) int64
+
+    def __init__(self, options: MaskOptions, *, embedding_dim: int, n_genes: int) -> None:
+        super().__init__()
+        self.mask_function = MASKS.load(options.mask)
+        self.mask_options = _mask_options(options)
+        self.needs = defining_module(self.mask_function).NEEDS
+        self.source = options.programmes
+        self.decoder, n_inputs = _decoder(options, embedding_dim=embedding_dim)
+        self.head = build_head(options.head, n_inputs=n_inputs, n_genes=n_genes)
+        self.register_buffer("programmes", None)
+        self.register_buffer("tf_genes", None)
+
+    def prepare(self, train: Cells) -> None:
+        """Read, or find on training cells, the programmes that the mask needs."""
+        device = next(self.parameters()).device
+        source = BUNDLED.get(self.needs, "") if self.source == "bundled" else self.source
+        if self.needs == "gene":
+            programmes = gene_programmes(source, train=train)
+            self.programmes = torch.from_numpy(programmes.matrix).to(device)
+        elif self.needs == "tf":
+            of_tf = tf_programmes(source, train=train)
+            self.programmes = torch.from_numpy(of_tf.matrix).to(device)
+            self.tf_genes = torch.from_numpy(of_tf.tf_genes).to(device)
+
+    def mask(self, x: Tensor, generator: torch.Generator) -> Mask:
+        """Draw the mask of x (n_cells, n_genes); programmes must have been prepared."""
+        if self.needs is not None and self.programmes is None:
+            raise RuntimeError("the mask needs programmes; call prepare(train) before loss(…)")
+        drawn: Mask = self.mask_function(
+            x,
+            options=self.mask_options,
+            programmes=self.programmes,
+            tf_genes=self.tf_genes,
+            generator=generator,
+        )
+        return drawn
+
+    def loss(self, z: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
+        """Return the head's mean loss () over the scored entries.
+
+        `z` (n_cells, embedding_dim) is what the encoder made of the visible genes, `minibatch` the cells
+        as they are, `scored` (n_cells, n_genes) boolean or weights.
+        """
+        return self.head.loss(self.decoder(z), minibatch, scored)
+
+
+def _mask_options(options: MaskOptions) -> ComponentOptions:
+    """Return the mask's own options; `MaskOptions` has already refused what the mask does not have."""
+    given = {"rate": options.mask_rate, "per": options.mask_per}
+    named = {key: value for key, value in given.items() if value is not None}
+    checked: ComponentOptions = defining_module(MASKS.load(options.mask)).Options(**named)
+    return checked
+
+
+def _decoder(options: MaskOptions, *, embedding_dim: int) -> tuple[nn.Sequential, int]:
+    """Return the hidden layers between the embedding and the head, and how many units the last has."""
+    layers: list[nn.Module] = []
+    n_inputs = embedding_dim
+    for _ in range(options.decoder_depth):
+        layers += [nn.Linear(n_inputs, options.decoder_width), nn.GELU()]
+        n_inputs = options.decoder_width
+    return nn.Sequential(*layers), n_inputs
