@@ -103,6 +103,8 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> PulledEncoder:
     SetupError
         If a newer sslbench wrote the folder.
     """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise SetupError("there is no GPU that torch can use", code="S014", fix="device cpu")
     folder = Path(folder)
     record = read_record(folder)
     genes = read_genes(folder / GENES)

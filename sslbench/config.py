@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from sslbench.registry import ENCODERS, EVALUATIONS, PRETEXTS, Registry
+
+EmbeddingOf = Literal["encoder", "projector"]
 
 
 class Frozen(BaseModel):
@@ -87,8 +89,15 @@ class DatasetChoice(Frozen):
 class TrainingOptions(Frozen):
     """The optimisation loop, the same for every pretext task and baseline; budgets count updates."""
 
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="of AdamW")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="of AdamW, decoupled")
+    optimiser: Literal["adamw", "lars"] = Field(
+        "adamw", description="how a gradient becomes a step; lars is for very large minibatches"
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, le=10, description="of the optimiser; lars wants 0.1 to 5"
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, le=1, description="decoupled under adamw, part of the gradient under lars"
+    )
     minibatch_size: int = Field(128, ge=2, le=65536, description="cells in one update")
     max_updates: PositiveInt = Field(600, description="updates after which training ends")
     evaluate_every: PositiveInt = Field(75, description="updates between two reports")

@@ -66,6 +66,10 @@ class DivergedError(ArithmeticError):
     """A loss or score became NaN or infinite: the trial failed and has no scores."""
 
 
+class CollapsedError(ArithmeticError):
+    """Cells lost their differences in the embedding of a joint-embedding task: the trial has no scores."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant, then list all of them."""
     names = sorted(known)

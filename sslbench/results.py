@@ -14,9 +14,10 @@ Direction = Literal["max", "min"]
 Regime = Literal["self-supervised", "supervised", "unsupervised", "untrained"]
 Stage = Literal["search", "confirm"]
 Outcome = Literal["finished", "stopped", "failed"]
-FailureKind = Literal["diverged", "oom", "killed", "error"]
+FailureKind = Literal["diverged", "collapsed", "oom", "killed", "error"]
 
 RECORD_SCHEMA = 1
+PROJECTED = "_projector"  # ends a task's name in metric keys where it scores the projector's output
 _KEY = re.compile(r"(train|val|test)/([a-z0-9_]+)/([a-z0-9_]+)")
 
 
@@ -42,6 +43,26 @@ class MetricKey(NamedTuple):
     def __str__(self) -> str:
         return "/".join(self)
 
+    @property
+    def evaluation(self) -> str:
+        """The registered name of the evaluation task: `knn` of `knn_projector`."""
+        return self.task.removesuffix(PROJECTED)
+
+    @property
+    def of_projector(self) -> bool:
+        """Whether the score is of the projector's output, which is not what a pulled model gives."""
+        return is_of_projector(self.task)
+
+
+def is_of_projector(task: str) -> bool:
+    """Say whether a task's name in metric keys stands for scores of the projector's output."""
+    return task.endswith(PROJECTED)
+
+
+def scored_task(name: str, *, of: str = "encoder") -> str:
+    """Return an evaluation task's name in metric keys: `knn`, or `knn_projector` of the projector's output."""
+    return name + (PROJECTED if of == "projector" else "")
+
 
 class CurvePoint(BaseModel):
     """What one report saw, after `updates` updates."""
@@ -50,7 +71,9 @@ class CurvePoint(BaseModel):
     updates: int
     seconds: float
     unix_ms: int
-    values: dict[str, float] = Field(description="metric keys and `train/pretext/…` losses")
+    values: dict[str, float] = Field(
+        description="metric keys, `train/pretext/…` losses and `train/embedding/…`"
+    )
 
 
 class TrialResult(BaseModel):
@@ -105,6 +128,16 @@ class TrialRecord(BaseModel):
     files: dict[str, str] = Field({}, description="name → SHA-256 of the files beside this record")
 
     @property
+    def collapsed(self) -> bool:
+        """Whether it ended because its embedding lost the differences between cells: a finding, not a fault."""
+        return self.failure is not None and self.failure.kind == "collapsed"
+
+    @property
+    def score(self) -> float | None:
+        """The objective by which the trial is judged: None if it failed, whatever it had reported before."""
+        return None if self.outcome == "failed" else self.objective_value
+
+    @property
     def reports(self) -> tuple[CurvePoint, ...]:
         """Every report of the trial, however it ended."""
         return self.result.curve if self.result is not None else self.curve
@@ -142,8 +175,9 @@ def champion(records: Iterable[TrialRecord]) -> Champion | None:
     """Return the best confirmed checkpoint by validation alone: the best arm, then the best of its seeds.
 
     An arm is judged by the mean over the seeds of its chosen recipe, under the protocol where that mean is best, in
-    the metric of the objective. Arms of every regime count if they left a checkpoint; None if none did. Ties go to
-    the arm that comes first by name and to the lowest seed. Test scores are never looked at.
+    the metric of the objective. Scores of a projector do not count: the model that is taken home embeds without it.
+    Arms of every regime count if they left a checkpoint; None if none did. Ties go to the arm that comes first by
+    name and to the lowest seed. Test scores are never looked at.
     """
     known = list(records)
     arms = sorted({record.arm for record in known})
@@ -177,7 +211,7 @@ def _means_by_protocol(records: list[TrialRecord], *, metric: str) -> dict[Metri
     return {
         key: sum(_scores(r)[str(key)] for r in records) / len(records)
         for key in shared
-        if key.split == "val" and key.metric == metric
+        if key.split == "val" and key.metric == metric and not key.of_projector
     }
 
 

@@ -102,15 +102,14 @@ def minibatch_order(
 ) -> Iterator[np.ndarray]:
     """Yield positions of cells, minibatch after minibatch, every epoch in a new random order.
 
-    The last minibatch of an epoch is smaller where the sizes do not divide, and left out if a single
-    cell remains: batch normalisation has no variance of one cell.
+    All have one size: what remains of an epoch is left out, because the losses of joint embedding change
+    their scale with the number of cells. Fewer cells than `minibatch_size` are one minibatch.
     """
+    size = min(minibatch_size, n_cells)
     while True:
         shuffled = generator.permutation(n_cells)
-        for start in range(0, n_cells, minibatch_size):
-            index = shuffled[start : start + minibatch_size]
-            if len(index) >= SMALLEST_MINIBATCH:
-                yield index
+        for start in range(0, n_cells - size + 1, size):
+            yield shuffled[start : start + size]
 
 
 def _optimiser(pretext: Trainable, options: TrainingOptions) -> torch.optim.Optimizer:

@@ -14,14 +14,15 @@ import pandas as pd
 import torch
 
 from sslbench.checkpoint import save_checkpoint
+from sslbench.collapse import monitor_of, refuse_collapse
 from sslbench.config import TrialConfig
 from sslbench.data.cells import Cells
 from sslbench.data.store import open_cells, read_manifest
-from sslbench.encoders.base import build_encoder, embed_cells, embed_expression
+from sslbench.encoders.base import build_encoder, embed_cells, embed_rows
 from sslbench.errors import DivergedError
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, build_evaluation
 from sslbench.pretext.base import Pretext, build_pretext
-from sslbench.results import CurvePoint, MetricKey, TrialResult
+from sslbench.results import CurvePoint, MetricKey, TrialResult, scored_task
 from sslbench.seeding import global_stream, numpy_generator
 from sslbench.training import fit
 
@@ -48,11 +49,15 @@ def run_trial(
     ------
     DivergedError
         If a loss, an embedding or a score is not finite.
+    CollapsedError
+        If cells lose their differences in the embedding of a task whose embedding can collapse; that report
+        is not scored.
     """
     started = time.monotonic()
     train, val = open_cells(store, "train"), open_cells(store, "val")
 
     pretext = build(config, train, device=device)
+    monitor = monitor_of(pretext.encoder, train, seed=config.seed, device=device)
     visible = train if pretext.sees_labels else train.without_labels()
     pretext.prepare(visible)
     tasks = evaluation_tasks(config, pretext)
@@ -61,8 +66,12 @@ def run_trial(
     course = Course(started, patience=config.training.patience)
 
     def evaluate(updates: int, losses: dict[str, float]) -> bool:
+        shape = monitor.shape(pretext.encoder)
+        if pretext.can_collapse:
+            refuse_collapse(shape, untrained=monitor.untrained, updates=updates)
         value = objective.score(pretext, train, val, config.seed, device)
-        report(course.add(updates, losses | {config.objective: value}, value, pretext))
+        values = losses | shape.values() | {config.objective: value}
+        report(course.add(updates, values, value, pretext))
         return not course.is_stale()
 
     if pretext.gradient_free:
@@ -107,12 +116,13 @@ def build(config: TrialConfig, train: Cells, *, device: str) -> Pretext:
 
 
 def evaluation_tasks(config: TrialConfig, pretext: Pretext) -> dict[str, EvaluationTask]:
-    """Return the tasks of the config that this pretext task can be scored by, by name."""
-    built = {e.name: build_evaluation(e.name, e.options) for e in config.evaluation}
+    """Return the tasks of the config that this pretext task can be scored by, by their names in metric keys."""
+    built = [(e.name, build_evaluation(e.name, e.options)) for e in config.evaluation]
     return {
-        name: task
-        for name, task in built.items()
-        if not task.needs_classifier or pretext.classifier is not None
+        scored_task(name, of=task.of): task
+        for name, task in built
+        if (not task.needs_classifier or pretext.classifier is not None)
+        and (task.of == "encoder" or pretext.projector is not None)
     }
 
 
@@ -166,14 +176,20 @@ class Course:
 
 
 def embedded(pretext: Pretext, cells: Cells, device: str) -> Embedded:
-    """Return the cells' embedding, and the logits of the task's own classifier if it has one."""
+    """Return the cells' embedding, and what the task's own classifier and projector make of it."""
     z = embed_cells(pretext.encoder, cells, device=device)
-    logits = None
-    if pretext.classifier is not None:
-        at_device = torch.from_numpy(z).to(device)
-        logits = embed_expression(pretext.classifier, at_device).cpu().numpy()
+    logits, projected = (
+        embed_rows(part, z, device=device) if part is not None else None
+        for part in (pretext.classifier, pretext.projector)
+    )
     assert cells.label is not None
-    return Embedded(z=z, label=cells.label, label_names=cells.label_names, logits=logits)
+    return Embedded(
+        z=z,
+        label=cells.label,
+        label_names=cells.label_names,
+        logits=logits,
+        projected=projected,
+    )
 
 
 @dataclass(frozen=True)

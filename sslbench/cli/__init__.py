@@ -41,6 +41,14 @@ class CountsSlot(StrEnum):
     x = "X"
 
 
+class Device(StrEnum):
+    """Where a model is run."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+DeviceOption = Annotated[Device, typer.Option("--device", help="where the model is run")]
 FormatOption = Annotated[Format, typer.Option("--format", help="for people, or for programs")]
 SweepArgument = Annotated[str, typer.Argument(help="a sweep's name, or the path of its YAML")]
 OverrideOption = Annotated[
@@ -176,14 +184,14 @@ def embed(
     model: Annotated[Path, typer.Option("--model", help="a pulled model folder")],
     out: Annotated[Path, typer.Option("--out", help="the .h5ad to write")],
     counts: CountsOption = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, or cuda")] = "cpu",
+    device: DeviceOption = Device.cpu,
     force: Annotated[bool, typer.Option("--force", help="replace the file at --out")] = False,
 ) -> None:
     """Write a copy of an .h5ad with the model's embedding in obsm["X_sslbench"]."""
     from sslbench.cli.embed import embed_file
 
     slot = counts.value if counts else None
-    embed_file(file, model=model, out=out, counts=slot, device=device, force=force)
+    embed_file(file, model=model, out=out, counts=slot, device=device.value, force=force)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from sslbench.cli.sweep import Asked, resolve
 from sslbench.config import TrialConfig
 from sslbench.data.manifest import read_manifest
 from sslbench.data.report import describe_data, describe_split
+from sslbench.errors import CollapsedError, DivergedError
 from sslbench.results import CurvePoint
 from sslbench.search.cluster import available_cpus
 from sslbench.search.space import first_params
@@ -46,12 +47,17 @@ def check_sweep(asked: Asked, home: Home) -> None:
 
 
 def estimate(spec: SweepSpec, store: Path) -> tuple[float, float]:
-    """Return seconds and bytes of the whole sweep if no trial were stopped early."""
+    """Return seconds and bytes of the whole sweep if no trial were stopped early, but for arms that fail at once."""
     slots = _slots(spec)
     seconds, size = 0.0, 0.0
     for name, arm in spec.arms.items():
         config = spec.config(name, first_params(arm.search), seed=spec.seed)
-        one, weights = calibrate(config, store)
+        try:
+            one, weights = calibrate(config, store)
+        except (CollapsedError, DivergedError) as error:
+            what = str(error).partition("\n")[0]
+            terminal.say("note", f"{name} fails with the first values of its space: {what}")
+            continue
         n_search, n_confirm = arm.n_trials(spec.budget), spec.budget.confirm_seeds
         seconds += one * (n_search + n_confirm) / slots
         size += RECORD_BYTES * n_search + (RECORD_BYTES + weights) * n_confirm

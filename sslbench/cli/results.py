@@ -35,7 +35,7 @@ def _status_rows(ledger: Ledger, question: Question) -> list[tuple[str, ...]]:
         own = [record for record in records if record.arm == name]
         outcomes = Counter(record.outcome for record in own)
         stages = Counter(record.stage for record in own)
-        best = max((r.objective_value or 0.0 for r in own if r.stage == "search"), default=None)
+        best = max((r.score or 0.0 for r in own if r.stage == "search"), default=None)
         rows.append(
             (
                 question.sweep,

@@ -160,7 +160,7 @@ def _run(question: Question, ledger: Ledger, home: Home, manifest: StoreManifest
     if not mirror.synced:
         show_not_synced(mirror.last_error)
         return NOT_SYNCED
-    return FAILED_TRIALS if _any_failed(found) else OK
+    return FAILED_TRIALS if any_failed(found) else OK
 
 
 def _show_plan(spec: SweepSpec, agenda: Agenda) -> None:
@@ -190,8 +190,8 @@ def best_so_far(records: list[TrialRecord]) -> str:
     """Return each arm's best objective: arms may have different ones, so they are not compared."""
     best: dict[str, float] = {}
     for record in records:
-        if record.stage == "search" and record.objective_value is not None:
-            best[record.arm] = max(best.get(record.arm, 0.0), record.objective_value)
+        if record.stage == "search" and record.score is not None:
+            best[record.arm] = max(best.get(record.arm, 0.0), record.score)
     shown = [f"{arm} {value:.3f}" for arm, value in best.items()]
     return "best on validation: " + ", ".join(shown) if shown else ""
 
@@ -204,5 +204,6 @@ def _say_interrupted(ledger: Ledger, agenda: Agenda) -> int:
     return INTERRUPTED
 
 
-def _any_failed(found: Answer) -> bool:
-    return any(record.outcome == "failed" for record in found.records)
+def any_failed(found: Answer) -> bool:
+    """Say whether a trial failed; a collapse is what the search found out about a recipe, not a fault."""
+    return any(r.outcome == "failed" and not r.collapsed for r in found.records)

@@ -46,6 +46,15 @@ def embed_expression(encoder: nn.Module, x: Tensor) -> Tensor:
         encoder.train(was_training)
 
 
+def embed_rows(network: nn.Module, rows: np.ndarray, *, device: str) -> np.ndarray:
+    """Return the output of a network for rows (n_cells, n_inputs) float32, block by block, in eval mode."""
+    parts = []
+    for start in range(0, len(rows), EMBED_ROWS):
+        block = torch.from_numpy(rows[start : start + EMBED_ROWS]).to(device)
+        parts.append(embed_expression(network, block).cpu())
+    return torch.cat(parts).numpy()
+
+
 def embed_cells(encoder: Encoder, cells: Cells, *, device: str = "cpu") -> np.ndarray:
     """Return z (n_cells, embedding_dim) float32 of all cells, in their order, in eval mode."""
     parts = []

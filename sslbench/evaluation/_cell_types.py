@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sslbench.config import EmbeddingOf
 from sslbench.data.cells import UNLABELLED
 from sslbench.errors import DivergedError
 from sslbench.evaluation.base import Embedded, Evaluation
@@ -32,8 +33,10 @@ def cell_type_evaluation(predicted: np.ndarray, score_on: Embedded) -> Evaluatio
     return Evaluation(scores=scores, predicted=predicted.astype(np.int64))
 
 
-def labelled_reference(fit_on: Embedded) -> tuple[np.ndarray, np.ndarray]:
-    """Return finite z (n_cells, embedding_dim) float64 and label codes (n_cells,) of the labelled cells.
+def labelled_reference(
+    fit_on: Embedded, *, of: EmbeddingOf = "encoder"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return finite z (n_cells, n_dimensions) float64 and label codes (n_cells,) of the labelled cells.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def labelled_reference(fit_on: Embedded) -> tuple[np.ndarray, np.ndarray]:
     DivergedError
         If z of any cell, labelled or not, is NaN or infinite.
     """
-    z = finite(fit_on.z, of="the training cells")
+    z = finite(fit_on.output(of), of="the training cells")
     labelled = fit_on.label != UNLABELLED
     if not labelled.any():
         raise ValueError(f"none of the {labelled.size} training cells is labelled; label some")

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sslbench.config import EmbeddingOf
+from sslbench.errors import ConfigError
 from sslbench.registry import EVALUATIONS, defining_module
 from sslbench.results import Direction
 
@@ -21,6 +23,18 @@ class Embedded:
     label: np.ndarray  # (n_cells,) int64 codes into label_names, -1 unlabelled
     label_names: tuple[str, ...]
     logits: np.ndarray | None = None  # (n_cells, n_labels) of the pretext task's own classifier
+    projected: np.ndarray | None = None  # (n_cells, projector_dim) float32 of its projector
+
+    def output(self, of: EmbeddingOf) -> np.ndarray:
+        """Return z, or the projector's output; raise ConfigError if the arm has no projector."""
+        found = {"encoder": self.z, "projector": self.projected}[of]
+        if found is None:
+            raise ConfigError(
+                "this arm has no projector whose output could be scored",
+                code="C034",
+                fix="score it with {of: encoder}",
+            )
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +50,7 @@ class EvaluationTask(ABC):
 
     metrics: ClassVar[Mapping[str, Direction]]  # the first one ranks
     needs_classifier: ClassVar[bool] = False  # True: only arms with their own classifier are scored
+    of: EmbeddingOf = "encoder"  # "projector": only arms with a projector are scored, by its output
 
     @abstractmethod
     def evaluate(

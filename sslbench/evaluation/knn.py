@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ class Options(ComponentOptions):
         le=1000,
         description="neighbours that vote; all training cells where there are fewer",
     )
+    of: Literal["encoder", "projector"] = Field(
+        "encoder", description="whose output is scored; projector only scores arms that have one"
+    )
 
 
 @EVALUATIONS.register
@@ -43,7 +46,7 @@ class Knn(EvaluationTask):
     metrics: ClassVar[Mapping[str, Direction]] = CELL_TYPE_METRICS
 
     def __init__(self, options: Options) -> None:
-        self.k = options.k
+        self.k, self.of = options.k, options.of
 
     def evaluate(
         self,
@@ -53,8 +56,8 @@ class Knn(EvaluationTask):
         generator: np.random.Generator,  # nothing here is random
     ) -> Evaluation:
         """Predict every cell of `score_on` from the labelled cells of `fit_on`."""
-        reference, label = labelled_reference(fit_on)
-        query = finite(score_on.z, of="the scored cells")
+        reference, label = labelled_reference(fit_on, of=self.of)
+        query = finite(score_on.output(self.of), of="the scored cells")
         predicted = nearest_labels(query, reference=reference, label=label, k=self.k)
         return cell_type_evaluation(predicted, score_on)
 

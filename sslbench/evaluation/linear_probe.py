@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -34,6 +34,9 @@ class Options(ComponentOptions):
     c: float = Field(
         1.0, gt=0, le=1000, description="inverse strength of the L2 penalty (scikit-learn's C)"
     )
+    of: Literal["encoder", "projector"] = Field(
+        "encoder", description="whose output is scored; projector only scores arms that have one"
+    )
 
 
 @EVALUATIONS.register
@@ -43,7 +46,7 @@ class LinearProbe(EvaluationTask):
     metrics: ClassVar[Mapping[str, Direction]] = CELL_TYPE_METRICS
 
     def __init__(self, options: Options) -> None:
-        self.c = options.c
+        self.c, self.of = options.c, options.of
 
     def evaluate(
         self,
@@ -53,8 +56,8 @@ class LinearProbe(EvaluationTask):
         generator: np.random.Generator,  # the optimum is unique
     ) -> Evaluation:
         """Fit on the labelled cells of `fit_on`, predict every cell of `score_on`."""
-        reference, label = labelled_reference(fit_on)
-        query = finite(score_on.z, of="the scored cells")
+        reference, label = labelled_reference(fit_on, of=self.of)
+        query = finite(score_on.output(self.of), of="the scored cells")
         predicted = probe_labels(query, reference=reference, label=label, c=self.c)
         return cell_type_evaluation(predicted, score_on)
 

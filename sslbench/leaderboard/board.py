@@ -18,7 +18,10 @@ class SearchEffort:
 
     n_finished: int
     n_stopped: int
-    n_failed: int
+    n_collapsed: (
+        int  # their embedding lost the differences between cells: a finding, without a score
+    )
+    n_failed: int  # in any other way
     seconds: float  # wall time of all its search trials
     n_planned: int  # min(budget, size of the space)
     exhausted: bool  # the whole space is smaller than the budget
@@ -26,7 +29,7 @@ class SearchEffort:
     @property
     def n_trials(self) -> int:
         """Every search trial that ended, however it ended."""
-        return self.n_finished + self.n_stopped + self.n_failed
+        return self.n_finished + self.n_stopped + self.n_collapsed + self.n_failed
 
     @property
     def short_of_plan(self) -> bool:

@@ -14,11 +14,13 @@ def search_effort(records: Iterable[TrialRecord], *, arm: str, facts: SweepFacts
     """Count the search trials of `arm` by how they ended, and their wall time."""
     searched = [r for r in records if r.arm == arm and r.stage == "search"]
     outcomes = Counter(r.outcome for r in searched)
+    n_collapsed = sum(r.collapsed for r in searched)
     plan = next((planned for planned in facts.arms if planned.name == arm), None)
     return SearchEffort(
         n_finished=outcomes["finished"],
         n_stopped=outcomes["stopped"],
-        n_failed=outcomes["failed"],
+        n_collapsed=n_collapsed,
+        n_failed=outcomes["failed"] - n_collapsed,
         seconds=sum(r.ended_unix_ms - r.started_unix_ms for r in searched) / 1000.0,
         n_planned=plan.n_trials if plan else facts.budget_trials,
         exhausted=plan.exhausted if plan else False,

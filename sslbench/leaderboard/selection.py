@@ -12,7 +12,7 @@ import pandas as pd
 from sslbench.errors import DataError
 from sslbench.leaderboard.facts import RANKED_METRIC
 from sslbench.leaderboard.predictions import protocols_of
-from sslbench.results import MetricKey, Regime, TrialRecord, chosen_trial
+from sslbench.results import MetricKey, Regime, TrialRecord, chosen_trial, is_of_projector
 
 _WHOLE = {"val", "test", "predictions"}
 
@@ -44,9 +44,15 @@ class Confirmed:
         return f"{self.arm}/{self.encoder}"
 
     def protocol(self, *, preferred: str) -> str:
-        """Return the protocol with the best validation score; of equal ones `preferred`, else the first by name."""
-        best = max(self.validation.values())
-        tied = sorted(name for name, value in self.validation.items() if value == best)
+        """Return the protocol with the best validation score; of equal ones `preferred`, else the first by name.
+
+        The output of a projector, which only some arms have and no pulled model gives, is a protocol of
+        those arms alone that were chosen by it.
+        """
+        by_projector = MetricKey.parse(self.chosen.objective).of_projector
+        judged = {n: v for n, v in self.validation.items() if is_of_projector(n) == by_projector}
+        best = max((judged or self.validation).values())
+        tied = sorted(name for name, value in (judged or self.validation).items() if value == best)
         return preferred if preferred in tied else tied[0]
 
 
@@ -56,7 +62,7 @@ def confirmed_arm(
     """Return the arm's usable confirm trials, or None, beside the holes a reader must know of."""
     chosen = chosen_trial(records, arm)
     if chosen is None:
-        return None, (f"{arm}: no search trial finished, so no recipe was confirmed",)
+        return None, (f"{arm}: {_why_none(records, arm)}, so no recipe was confirmed",)
     tried = [r for r in records if _is_confirm(r, arm) and r.recipe == chosen.recipe]
     usable, holes = _usable(tried, predictions)
     if not usable:
@@ -84,6 +90,13 @@ def refuse_mixed_data(records: Sequence[TrialRecord]) -> None:
             found=", ".join(f"{name} ({n} trials)" for name, n in versions.most_common()),
             fix="start anew on the present data with --fresh",
         )
+
+
+def _why_none(records: Sequence[TrialRecord], arm: str) -> str:
+    searched = [r for r in records if r.arm == arm and r.stage == "search"]
+    if searched and all(r.collapsed for r in searched):
+        return f"all {len(searched)} search trials collapsed"
+    return "no search trial finished"
 
 
 def _is_confirm(record: TrialRecord, arm: str) -> bool:

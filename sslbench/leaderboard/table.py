@@ -80,12 +80,14 @@ def difference_text(row: Row, *, digits: int) -> str:
 
 
 def trials_text(effort: SearchEffort) -> str:
-    """Return the number of search trials and what a reader must know of it: `4 (all)`, `16 (2 failed)`."""
+    """Return the number of search trials and what a reader must know of it: `4 (all)`, `16 (2 collapsed)`."""
     remarks = []
     if effort.exhausted and not effort.short_of_plan:
         remarks.append("all")
     if effort.short_of_plan:
         remarks.append(f"of {effort.n_planned}!")
+    if effort.n_collapsed:
+        remarks.append(f"{effort.n_collapsed} collapsed")
     if effort.n_failed:
         remarks.append(f"{effort.n_failed} failed")
     return f"{effort.n_trials} ({', '.join(remarks)})" if remarks else str(effort.n_trials)

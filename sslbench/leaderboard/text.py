@@ -67,6 +67,7 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         **{f"test/{name}/macro_f1": row.test_by_protocol.get(name) for name in board.protocols},
         "seeds": len(row.seeds),
         "trials": row.effort.n_trials,
+        "trials_collapsed": row.effort.n_collapsed,
         "trials_failed": row.effort.n_failed,
         "trials_planned": row.effort.n_planned,
         "seconds": round(row.effort.seconds, 1),

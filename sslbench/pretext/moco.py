@@ -54,7 +54,9 @@ class MoCo(Pretext):
     ) -> None:
         super().__init__(encoder)
         self.views = Views(options)
-        self.projector = build_projector(options, n_inputs=encoder.embedding_dim)
+        # With batch normalisation a query and its key share their minibatch's statistics and its negatives do
+        # not: the loss could be solved by these (section 3.3 of the paper).
+        self.projector = build_projector(options, n_inputs=encoder.embedding_dim, norm=nn.Identity)
         self.momentum, self.temperature = options.momentum, options.temperature
         self.target = target_of(self._online())
         self.queue = Queue(options.queue_size, n_dimensions=options.projector_dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -16,8 +16,9 @@ from sslbench.config import (
 )
 from sslbench.errors import ConfigError, nearest
 from sslbench.plain_yaml import Location
+from sslbench.pretext._options import ProjectorOptions
 from sslbench.registry import EVALUATIONS, PRETEXTS
-from sslbench.results import MetricKey
+from sslbench.results import MetricKey, scored_task
 from sslbench.search.space import Parameter, Params, corners, first_params
 from sslbench.strict_yaml import YamlDocument, problem, validated
 
@@ -45,15 +46,21 @@ def _check_evaluation(spec: SweepSpec, document: YamlDocument) -> None:
     seen: set[str] = set()
     for i, given in enumerate(spec.evaluation):
         at = ("evaluation", i)
-        chosen = validated(EvaluationChoice, given, document=document, at=at, code="C100")
-        if chosen.name in seen:
+        validated(EvaluationChoice, given, document=document, at=at, code="C100")
+        task = _task_of(given)
+        if task in seen:
             raise ConfigError(
-                f"the evaluation task {chosen.name!r} is listed twice",
+                f"the evaluation task {task!r} is listed twice",
                 code="C117",
                 where=document.where(at),
                 fix="keep one: its scores have one name",
             )
-        seen.add(chosen.name)
+        seen.add(task)
+
+
+def _task_of(given: dict[str, Any]) -> str:
+    """Return the name that an entry of `evaluation` has in metric keys."""
+    return scored_task(given["name"], of=given.get("of", "encoder"))
 
 
 def _check_name(name: str, document: YamlDocument) -> None:
@@ -155,15 +162,15 @@ def _check_objective_of(spec: SweepSpec, name: str, document: YamlDocument) -> N
     arm = spec.arms[name]
     at: Location = ("arms", name, "objective") if arm.objective else ("objective", "metric")
     try:
-        task = _checked_objective(arm.objective or spec.objective.metric, spec)
-        _check_has_classifier(arm, name, task)
+        key = _checked_objective(arm.objective or spec.objective.metric, spec)
+        _check_can_be_scored(arm, name, key)
     except ConfigError as error:
         error.where = document.where(at)
         raise
 
 
-def _checked_objective(text: str, spec: SweepSpec) -> str:
-    """Return the evaluation task of an objective; only validation scores of the sweep's own tasks choose."""
+def _checked_objective(text: str, spec: SweepSpec) -> MetricKey:
+    """Return the key of an objective; only validation scores of the sweep's own tasks choose."""
     key = MetricKey.parse(text)
     if key.split != "val":
         raise ConfigError(
@@ -171,32 +178,48 @@ def _checked_objective(text: str, spec: SweepSpec) -> str:
             code="C021",
             fix=f"val/{key.task}/{key.metric}; test scores are computed once, in the confirm stage",
         )
-    EVALUATIONS.check(key.task)
-    if key.task not in {evaluation["name"] for evaluation in spec.evaluation}:
+    options = EVALUATIONS.options(key.evaluation)
+    if key.of_projector and "of" not in options.model_fields:
+        raise ConfigError(
+            f"the evaluation task {key.evaluation!r} scores no projector", code="C114", found=text
+        )
+    if key.task not in map(_task_of, spec.evaluation):
+        of = ", of: projector" if key.of_projector else ""
         raise ConfigError(
             f"the objective {text!r} needs the evaluation task {key.task!r}",
             code="C114",
-            fix=f"add {{name: {key.task}}} to `evaluation`",
+            fix=f"add {{name: {key.evaluation}{of}}} to `evaluation`",
         )
-    metrics = EVALUATIONS.constant(key.task, "metrics")
+    metrics = EVALUATIONS.constant(key.evaluation, "metrics")
     larger_is_better = [metric for metric, direction in metrics.items() if direction == "max"]
     if key.metric not in larger_is_better:
         raise ConfigError(
-            f"the evaluation task {key.task!r} has no metric {key.metric!r} to be maximised",
+            f"the evaluation task {key.evaluation!r} has no metric {key.metric!r} to be maximised",
             code="C022",
             fix=nearest(key.metric, larger_is_better),
         )
-    return key.task
+    return key
 
 
-def _check_has_classifier(arm: Arm, name: str, task: str) -> None:
-    needed = EVALUATIONS.constant(task, "needs_classifier")
+def _check_can_be_scored(arm: Arm, name: str, key: MetricKey) -> None:
+    needed = EVALUATIONS.constant(key.evaluation, "needs_classifier")
     if needed and not PRETEXTS.constant(arm.pretext["name"], "sees_labels"):
         raise ConfigError(
             f"the objective of arm {name!r} scores an arm's own classifier, and this arm has none",
             code="C116",
             fix="choose by knn or linear_probe; give the supervised arm its own `objective`",
         )
+    if key.of_projector and not has_projector(arm.pretext["name"]):
+        raise ConfigError(
+            f"the objective of arm {name!r} scores a projector's output, and this arm has none",
+            code="C119",
+            fix=f"choose by val/{key.evaluation}/{key.metric}; give arms with a projector their own `objective`",
+        )
+
+
+def has_projector(pretext: str) -> bool:
+    """Say whether a pretext task compares views behind a projector: then its size is among its options."""
+    return issubclass(PRETEXTS.options(pretext), ProjectorOptions)
 
 
 def _require_supervised_arm(spec: SweepSpec, document: YamlDocument) -> None:

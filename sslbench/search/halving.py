@@ -26,7 +26,7 @@ class ArmwiseHalving(FIFOScheduler):
     def replay(self, records: list[TrialRecord]) -> None:
         """Fill the rungs with the reports of trials that ended in an earlier run of the driver."""
         for record in records:
-            if record.stage == "search" and record.outcome != "failed":
+            if record.stage == "search" and (record.outcome != "failed" or record.collapsed):
                 self._replay(record)
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:

@@ -142,13 +142,17 @@ def _unguided(seed: int) -> optuna.samplers.BaseSampler:
 def _state(record: TrialRecord) -> optuna.trial.TrialState:
     from optuna.trial import TrialState
 
+    if (
+        record.collapsed
+    ):  # the sampler does not look at FAIL and would ask for the same corner again
+        return TrialState.PRUNED
     if record.outcome == "failed":
         return TrialState.FAIL
     return TrialState.PRUNED if record.outcome == "stopped" else TrialState.COMPLETE
 
 
 def _reports(record: TrialRecord) -> dict[int, float]:
-    """Return the objective by updates; a failed trial teaches nothing."""
+    """Return the objective by updates; a failed trial has none, so a collapsed one ranks last."""
     if record.outcome == "failed":
         return {}
     return {

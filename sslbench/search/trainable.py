@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from sslbench.errors import DivergedError
+from sslbench.errors import CollapsedError, DivergedError
 from sslbench.ledger import Attempt, Job, Ledger
 from sslbench.results import CurvePoint, Failure, FailureKind, TrialRecord, TrialResult
 from sslbench.search.halving import is_scheduled_by
@@ -33,7 +33,7 @@ def run_job(
     tune.report(
         {
             "updates": _last_updates(record),
-            "objective": record.objective_value or 0.0,
+            "objective": record.score or 0.0,
             "ended": True,
         }
     )
@@ -94,6 +94,8 @@ def failure_kind(error: Exception) -> FailureKind:
     """Return the kind under which a failed trial is listed."""
     if isinstance(error, DivergedError):
         return "diverged"
+    if isinstance(error, CollapsedError):
+        return "collapsed"
     return "oom" if _is_out_of_memory(error) else "error"
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from sslbench.config import ComponentOptions
-from sslbench.errors import DivergedError
+from sslbench.errors import ConfigError, DivergedError
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, build_evaluation
 from sslbench.registry import EVALUATIONS, defining_module
+from sslbench.results import PROJECTED
 
 NAMES = ("rare", "common", "usual", "seldom")
 PREDICTING = pytest.mark.parametrize("name", EVALUATIONS.names())
@@ -142,6 +143,39 @@ def test_options_read_without_importing_are_those_of_the_module_and_are_document
     assert light.__doc__
     assert all(field.description for field in light.model_fields.values())
     assert EVALUATIONS.summary(name)
+
+
+OF_PROJECTOR = pytest.mark.parametrize(
+    "name", [n for n in EVALUATIONS.names() if "of" in EVALUATIONS.options(n).model_fields]
+)
+
+
+@OF_PROJECTOR
+def test_a_task_of_the_projector_sees_its_output_and_nothing_of_z(name):
+    def hidden(cells: Embedded) -> Embedded:
+        noise = np.random.default_rng(9).normal(size=(len(cells.z), 3)).astype(np.float32)
+        return replace(cells, z=noise, projected=cells.z)
+
+    train, cells, generator = embedded(0), embedded(1), np.random.default_rng(0)
+    task = build_evaluation(name, {"of": "projector"})
+    found = task.evaluate(fit_on=hidden(train), score_on=hidden(cells), generator=generator)
+    assert task.of == "projector"
+    np.testing.assert_array_equal(
+        predictions(found), predictions(run(name, fit_on=train, score_on=cells))
+    )
+
+
+@OF_PROJECTOR
+def test_a_task_of_the_projector_refuses_an_arm_without_one(name):
+    task = build_evaluation(name, {"of": "projector"})
+    with pytest.raises(ConfigError, match="no projector"):
+        task.evaluate(fit_on=embedded(0), score_on=embedded(1), generator=np.random.default_rng(0))
+
+
+@PREDICTING
+def test_a_task_of_the_encoder_is_the_default_and_no_name_looks_like_one_of_the_projector(name):
+    assert build_evaluation(name, {}).of == "encoder"
+    assert not name.endswith(PROJECTED)
 
 
 # Self-test: an evaluator that fails these would flatter or punish every method alike.

@@ -15,6 +15,7 @@ EVERY = pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEP
 
 # Sweeps that may do without a control, each with its reason.
 WITHOUT_CONTROLS: dict[str, str] = {}
+SHARED = {"encoder/dropout", "training/learning_rate"}
 
 
 def test_there_are_sweeps():
@@ -34,6 +35,23 @@ def test_a_sweep_has_a_supervised_arm_and_the_controls(path):
     assert "supervised" in {PRETEXTS.constant(name, "regime") for name in pretexts}
     if path.stem not in WITHOUT_CONTROLS:
         assert {"pca", "random_init"} <= pretexts
+
+
+# Sweeps whose arms may differ in what they choose of the loop or the encoder, each with its reason.
+UNLIKE: dict[str, str] = {"smoke": "a minute is too short to search anything twice"}
+
+
+@EVERY
+def test_arms_of_one_encoder_choose_its_dropout_and_the_learning_rate_from_the_same_values(path):
+    """Else a gain of one arm over another could be a gain of tuning."""
+    by_encoder: dict[str, set[str]] = {}
+    for arm in load_sweep(path).arms.values():
+        if PRETEXTS.constant(arm.pretext["name"], "gradient_free"):
+            continue
+        shared = {a: p for a, p in arm.search.items() if a in SHARED}
+        by_encoder.setdefault(arm.encoder["name"], set()).add(repr(shared))
+    alike = all(len(spaces) == 1 for spaces in by_encoder.values())
+    assert alike or path.stem in UNLIKE
 
 
 @EVERY

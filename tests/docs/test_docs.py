@@ -15,11 +15,12 @@ import yaml
 
 from sslbench.cli import app
 from sslbench.cli.listing import known
-from sslbench.config import TrialConfig
+from sslbench.config import TrainingOptions, TrialConfig
 from sslbench.data.catalogue import load_dataset
 from sslbench.data.store import prepare_store
 from sslbench.errors import ConfigError, DataError, RefusedError, SetupError
 from sslbench.registry import ENCODERS, EVALUATIONS, PRETEXTS
+from sslbench.results import MetricKey
 from sslbench.search.spec import load_sweep
 from sslbench.trial import run_trial
 from tests.factories import synthetic_adata, synthetic_spec
@@ -148,7 +149,9 @@ def test_every_path_and_link_exists(page: str) -> None:
         assert target.exists(), link
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {h.lower().replace(" ", "-").replace("`", "") for h in headings}, link
+            assert anchor in {
+                re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings
+            }, link
     for span in spans(page):
         if re.fullmatch(r"[\w.-]+/[\w./-]*", span) and "." not in span.split("/")[0]:
             exists = (ROOT / span).exists() or (ROOT / "sslbench" / span).exists()
@@ -163,8 +166,11 @@ def is_no_path(span: str) -> bool:
     if first in parts:
         registry = parts[first]
         return any(rest in registry.options(name).model_fields for name in registry.names())
+    if first == "training":
+        return rest in TrainingOptions.model_fields
     if first in ("train", "val", "test"):
-        return rest.split("/")[0] in EVALUATIONS.names()
+        task = MetricKey(first, *f"{rest}/".split("/")[:2])
+        return task.evaluation in {*EVALUATIONS.names(), "pretext", "embedding"}
     return span in {"split/task/metric", "part/option", "layers/counts", "theislab/ssl_in_scg", "BoevaLab/scSSL-Bench"}  # fmt: skip
 
 

@@ -52,6 +52,25 @@ def test_each_arm_is_judged_by_its_best_protocol() -> None:
     assert (best.record.arm, best.protocol, best.validation) == ("b", "linear_probe", 0.8)
 
 
+def test_a_projectors_score_does_not_count_because_the_model_embeds_without_it() -> None:
+    projected = {"val/knn_projector/macro_f1": 0.99, "val/linear_probe_projector/macro_f1": 0.99}
+    best = champion(arm("a", scores(0.6, 0.2) | projected) + arm("b", scores(0.7, 0.2)))
+    assert best is not None
+    assert (best.record.arm, best.protocol, best.validation) == ("b", "knn", 0.7)
+
+
+def test_an_arm_that_was_chosen_by_its_projector_is_judged_by_its_encoder() -> None:
+    objective = {"objective": "val/knn_projector/macro_f1"}
+    seeds = [scores(0.6, 0.2), scores(0.4, 0.3)]
+    records = [
+        r.model_copy(update=objective)
+        for r in arm("a", *(s | {objective["objective"]: v} for s, v in zip(seeds, (0.1, 0.9))))
+    ]
+    best = champion(records)
+    assert best is not None
+    assert (best.record.uid, best.protocol, best.validation) == ("a-confirm-1", "knn", 0.5)
+
+
 def test_test_scores_change_nothing() -> None:
     best = champion(arm("a", scores(0.6, 0.2, test=0.0)) + arm("b", scores(0.5, 0.2, test=1.0)))
     assert best is not None

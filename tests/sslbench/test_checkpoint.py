@@ -85,7 +85,7 @@ def change_record(folder: Path, **changes: object) -> None:
     (folder / "checkpoint.json").write_text(json.dumps(record | changes))
 
 
-@pytest.mark.parametrize("encoder", ["linear", "mlp", "residual_mlp"])
+@pytest.mark.parametrize("encoder", ["linear", "mlp", "residual_mlp", "transformer"])
 def test_a_loaded_encoder_gives_the_embedding_that_was_saved(tmp_path, encoder):
     pulled = load_encoder(saved(tmp_path / "model", encoder=encoder))
     counts = torch.from_numpy(cells().X.toarray())

@@ -76,7 +76,7 @@ def test_a_learning_rate_that_is_not_a_positive_number_is_an_error(value):
 
 def test_defaults_are_written_out():
     written = config().model_dump(mode="json")
-    assert written["evaluation"] == [{"name": "knn", "k": 7}]
+    assert written["evaluation"] == [{"name": "knn", "k": 7, "of": "encoder"}]
     assert written["training"]["learning_rate"] == 1e-3
     assert set(written["encoder"]) > {"name"}
     assert written["pretext"]["mask_rate"] == 0.5
@@ -128,6 +128,8 @@ def test_the_fingerprint_is_the_same_in_every_process():
         {"encoder": {"name": "mlp", "dropout": 0.31}},
         {"training": {"max_updates": 7}},
         {"evaluation": [{"name": "knn", "k": 8}]},
+        {"evaluation": [{"name": "knn", "k": 7, "of": "projector"}]},
+        {"training": {"optimiser": "lars"}},
         {"objective": "val/knn/accuracy"},
         {"dataset": {"name": "pbmc_cite", "n_top_genes": 9}},
     ],

@@ -48,7 +48,7 @@ def slow_embedding(model: PulledEncoder, adata: anndata.AnnData) -> np.ndarray:
     return np.stack(z)
 
 
-@pytest.mark.parametrize("encoder", ["linear", "mlp", "residual_mlp"])
+@pytest.mark.parametrize("encoder", ["linear", "mlp", "residual_mlp", "transformer"])
 def test_the_embedding_equals_a_loop_over_cells_and_genes(encoder):
     model = pulled(encoder)
     names = (*GENES[5:], "OTHER1", "OTHER2")

@@ -7,7 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from sslbench.errors import ConfigError
-from sslbench.results import CurvePoint, MetricKey, TrialRecord, TrialResult, chosen_trial
+from sslbench.results import (
+    CurvePoint,
+    MetricKey,
+    TrialRecord,
+    TrialResult,
+    chosen_trial,
+    scored_task,
+)
 
 
 def record(uid, value, *, arm="mae", stage="search", outcome="finished", ended=0):
@@ -38,6 +45,23 @@ def test_a_metric_key_has_three_parts_and_comes_back_as_written():
     key = MetricKey.parse("val/linear_probe/macro_f1")
     assert key == ("val", "linear_probe", "macro_f1")
     assert str(key) == "val/linear_probe/macro_f1"
+
+
+def test_a_score_of_the_projector_has_a_name_of_its_own_that_leads_back_to_its_task():
+    assert (
+        scored_task("linear_probe") == scored_task("linear_probe", of="encoder") == "linear_probe"
+    )
+    key = MetricKey.parse(f"val/{scored_task('linear_probe', of='projector')}/macro_f1")
+    assert str(key) == "val/linear_probe_projector/macro_f1"
+    assert (key.evaluation, key.of_projector) == ("linear_probe", True)
+    plain = MetricKey.parse("val/linear_probe/macro_f1")
+    assert (plain.evaluation, plain.of_projector) == ("linear_probe", False)
+
+
+def test_a_failed_trial_has_no_score_whatever_it_had_reported():
+    assert record("a", 0.9, outcome="failed").score is None
+    assert record("a", 0.9, outcome="stopped").score == 0.9
+    assert record("a", None).score is None
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ ARMS = {
     "masked": ({"name": "masked", "mask_rate": 0.5}, {"name": "mlp", "width": 32, "dropout": 0.2}),
     "supervised": ({"name": "supervised"}, {"name": "mlp", "width": 32, "dropout": 0.2}),
     "pca": ({"name": "pca"}, {"name": "linear", "embedding_dim": 16}),
+    "byol": ({"name": "byol"}, {"name": "mlp", "width": 32, "dropout": 0.2}),
 }
 
 
@@ -39,7 +40,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepare_store(load_dataset("pbmc_cite"), n_top_genes=100, root=root)
 
 
-def config(arm: str, *, seed: int = 0, **training: float) -> TrialConfig:
+BY_ENCODER = [{"name": "knn"}, {"name": "linear_probe"}, {"name": "head"}]
+BY_BOTH = [*BY_ENCODER, {"name": "knn", "of": "projector"}, {"name": "linear_probe", "of": "projector"}]  # fmt: skip
+
+
+def config(
+    arm: str,
+    *,
+    seed: int = 0,
+    evaluation: list[dict[str, str]] = BY_ENCODER,
+    objective: str = "val/knn/macro_f1",
+    **training: float,
+) -> TrialConfig:
     pretext, encoder = ARMS[arm]
     options = {"max_updates": 30, "evaluate_every": 10, "minibatch_size": 64} | training
     return TrialConfig.model_validate(
@@ -48,7 +60,8 @@ def config(arm: str, *, seed: int = 0, **training: float) -> TrialConfig:
             "pretext": pretext,
             "encoder": encoder,
             "training": options,
-            "evaluation": [{"name": "knn"}, {"name": "linear_probe"}, {"name": "head"}],
+            "evaluation": evaluation,
+            "objective": objective,
             "seed": seed,
         }
     )
@@ -214,6 +227,51 @@ def test_predictions_hold_every_test_cell_with_its_donor_and_every_protocol(
     for task in ("knn", "linear_probe", "head"):
         accuracy = (labelled.label == labelled[f"predicted/{task}"]).mean()
         assert accuracy == pytest.approx(result.scores[f"test/{task}/accuracy"])
+
+
+def test_scoring_the_projector_changes_no_weight_and_no_other_score(
+    store: Path, tmp_path: Path
+) -> None:
+    plain = run(config("byol"), store, tmp_path / "plain", test=True)
+    both = run(config("byol", evaluation=BY_BOTH), store, tmp_path / "both", test=True)
+    weights = [tmp_path / s / "checkpoint" / "encoder.safetensors" for s in ("plain", "both")]
+    assert sha256(weights[0]) == sha256(weights[1])
+    more = {key: value for key, value in both.scores.items() if key not in plain.scores}
+    assert {key: both.scores[key] for key in plain.scores} == plain.scores
+    assert {key.split("/")[1] for key in more} == {"knn_projector", "linear_probe_projector"}
+    assert more["test/knn_projector/macro_f1"] != plain.scores["test/knn/macro_f1"]
+    frame = pd.read_parquet(tmp_path / "both" / "predictions.parquet")
+    labelled = frame[frame.label >= 0]
+    accuracy = (labelled.label == labelled["predicted/knn_projector"]).mean()
+    assert accuracy == pytest.approx(both.scores["test/knn_projector/accuracy"])
+
+
+def test_a_projector_is_scored_in_eval_mode(store: Path) -> None:
+    train = open_cells(store, "train")
+    pretext = trial_module.build(config("byol"), train, device="cpu").train()
+    assert pretext.projector is not None
+    found = trial_module.embedded(pretext, train, "cpu")
+    pretext.projector.eval()
+    with torch.inference_mode():
+        expected = pretext.projector(torch.from_numpy(found.z))
+    assert found.projected is not None
+    np.testing.assert_allclose(found.projected, expected.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("arm", ["masked", "supervised", "pca"])
+def test_an_arm_without_a_projector_is_not_scored_by_one(
+    arm: str, store: Path, tmp_path: Path
+) -> None:
+    result = run(config(arm, evaluation=BY_BOTH), store, tmp_path)
+    assert "val/knn/macro_f1" in result.scores
+    assert not [key for key in result.scores if "projector" in key]
+
+
+def test_the_score_of_the_projector_can_be_the_objective(store: Path, tmp_path: Path) -> None:
+    objective = "val/knn_projector/macro_f1"
+    chosen = config("byol", evaluation=BY_BOTH, objective=objective)
+    result = run(chosen, store, tmp_path)
+    assert result.scores[objective] == max(point.values[objective] for point in result.curve)
 
 
 def test_the_kept_checkpoint_embeds_the_users_file_as_the_trial_did(

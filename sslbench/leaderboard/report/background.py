@@ -22,7 +22,8 @@ def failures_section(material: Material) -> str:
     )
     return (
         '<section><h2>Failed trials</h2><p class="read"><b>How to read:</b> failed trials have no score and count '
-        "against their arm's budget; an arm with many of them was searched less than the others.</p>"
+        "against their arm's budget; an arm with many of them was searched less than the others. A collapsed trial is "
+        "a finding: its embedding lost nearly all differences between cells.</p>"
         '<div class="scroll"><table><thead><tr><th>arm</th><th>stage</th><th>kind</th><th class="n">trials</th>'
         f"<th>message</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
     )

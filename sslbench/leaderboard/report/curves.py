@@ -109,7 +109,7 @@ def _best_so_far(finished: list[tuple[int, float]], *, end: int) -> list[tuple[i
 
 def _history(material: Material, arm: str) -> list[tuple[TrialRecord, float]]:
     ended = material.of(arm, "search")
-    return [(r, r.objective_value) for r in ended if r.objective_value is not None]
+    return [(r, r.score) for r in ended if r.score is not None]
 
 
 def _curve(record: TrialRecord) -> list[tuple[int, float]]:

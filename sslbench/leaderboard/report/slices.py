@@ -21,12 +21,7 @@ _KIND = "pretext/mask"  # dots are coloured by the mask where a search chose amo
 def slices_section(material: Material) -> str:
     """Return one panel for each arm and searched option, masking rate first; nothing if nothing was searched."""
     trials = {arm: _scored(material.of(arm, "search"))[-MAX_TRIALS:] for arm in material.arms}
-    values = [
-        r.objective_value
-        for found in trials.values()
-        for r in found
-        if r.objective_value is not None
-    ]
+    values = [r.score for found in trials.values() for r in found if r.score is not None]
     if not values:
         return ""
     y = scale_over(values, start=BOTTOM, end=TOP)
@@ -78,11 +73,11 @@ def _slice(
 
 
 def _mark(record: TrialRecord, at: float, y: Scale, *, option: str, colour: str) -> str:
-    assert record.objective_value is not None
+    assert record.score is not None
     state = "finished" if record.outcome == "finished" else "stopped"
     kind = f", {_kind(record)}" if _kind(record) else ""
-    tip = f"{option} = {_shown(record.params[option])}{kind}: {record.objective_value:.3f}"
-    return dot(at, y(record.objective_value), css=f"{state} {colour}".strip(), tip=tip)
+    tip = f"{option} = {_shown(record.params[option])}{kind}: {record.score:.3f}"
+    return dot(at, y(record.score), css=f"{state} {colour}".strip(), tip=tip)
 
 
 def _axis(values: Sequence[object], *, names: Sequence[str]) -> Scale:
@@ -99,7 +94,7 @@ def _looks_logarithmic(numbers: Sequence[float]) -> bool:
 
 
 def _scored(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [r for r in trials if r.objective_value is not None]
+    return [r for r in trials if r.score is not None]
 
 
 def _varied_options(trials: Sequence[TrialRecord]) -> list[str]:

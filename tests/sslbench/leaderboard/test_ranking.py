@@ -7,7 +7,7 @@ import pytest
 from sslbench.errors import DataError
 from sslbench.leaderboard.board import Leaderboard
 from sslbench.leaderboard.ranking import rank_arms
-from sslbench.results import Failure
+from sslbench.results import Failure, TrialRecord
 from tests.sslbench.leaderboard.fake_sweep import (
     ARMS,
     MAE,
@@ -229,6 +229,36 @@ def test_when_all_trials_failed_there_are_no_rows_but_the_distinct_errors() -> N
         ("random_init", "oom", "out of memory", 1),
     ]
     assert len(board.holes) == 2
+
+
+def collapsed(record: TrialRecord, rank: float) -> TrialRecord:
+    failure = Failure(kind="collapsed", message=f"CollapsedError: too few\nrank {rank}")
+    return record.model_copy(update={"outcome": "failed", "result": None, "failure": failure})
+
+
+def test_collapsed_trials_are_listed_under_their_own_kind_whatever_their_numbers() -> None:
+    sweep = fake_sweep([replace(MAE, n_failed=0)])
+    stopped = [r.uid for r in sweep.records if r.outcome == "stopped"]
+    records = [collapsed(r, stopped.index(r.uid)) if r.uid in stopped else r for r in sweep.records]
+    board = rank_arms(records, sweep.predictions, sweep.facts)
+    (row,) = board.rows
+    assert (row.effort.n_collapsed, row.effort.n_failed, row.effort.n_trials) == (3, 0, 16)
+    assert [(g.arm, g.kind, g.message, g.n_trials) for g in board.failures] == [
+        ("mae", "collapsed", "CollapsedError: too few", 3)
+    ]
+
+
+def test_an_arm_of_which_every_trial_collapsed_is_a_hole() -> None:
+    sweep = fake_sweep([MAE, SUPERVISED])
+    records = [
+        collapsed(r, 1.0) if r.arm == "mae" else r
+        for r in sweep.records
+        if (r.arm, r.stage) != ("mae", "confirm")
+    ]
+    board = rank_arms(records, sweep.predictions, sweep.facts)
+    assert [row.arm for row in board.rows] == ["supervised"]
+    assert "mae: all 16 search trials collapsed, so no recipe was confirmed" in board.holes
+    assert board.verdict.startswith("No verdict: no self-supervised arm was confirmed")
 
 
 def test_no_records_at_all_is_said() -> None:

@@ -49,6 +49,33 @@ def test_the_protocol_table_shows_a_dash_where_an_arm_has_no_such_protocol() -> 
     assert table.rows[1][1] != "–"
 
 
+def test_scores_of_the_projector_have_columns_of_their_own() -> None:
+    validation = {"knn": 0.7, "knn_projector": 0.8}
+    arm = replace(MAE, name="byol", protocols=("knn", "knn_projector"), validation=validation)
+    board = ranked(fake_sweep([arm, SUPERVISED]))
+    byol = board.row("byol")
+    assert byol is not None
+    assert (
+        byol.protocol == "knn"
+    )  # only some arms have a projector, and no pulled model gives its output
+    table = protocol_table(board, digits=2)
+    assert [c.title for c in table.columns] == ["method", "head", "knn", "knn_projector", "linear_probe"]  # fmt: skip
+    cells = {row[0]: row[3] for row in table.rows}
+    assert not cells["byol/mlp"].endswith(("*", "–"))
+    assert cells["supervised/mlp"] == "–"
+    frame = to_frame(board).set_index("arm")["test/knn_projector/macro_f1"]
+    assert frame["byol"] != byol.test.mean
+    assert frame.isna()["supervised"]
+    assert "knn_projector" in render_markdown(board, fake_sweep().facts)
+
+
+def test_collapsed_trials_are_counted_apart_from_failed_ones() -> None:
+    effort = replace(BOARD.rows[0].effort, n_finished=9, n_stopped=3, n_collapsed=3, n_failed=1)
+    assert trials_text(effort) == "16 (3 collapsed, 1 failed)"
+    frame = to_frame(replace(BOARD, rows=(replace(BOARD.rows[0], effort=effort),)))
+    assert frame.loc[0, ["trials", "trials_collapsed", "trials_failed"]].tolist() == [16, 3, 1]
+
+
 def test_the_frame_holds_the_numbers_of_the_rows() -> None:
     frame = to_frame(BOARD)
     assert frame["test_macro_f1"].tolist() == [row.test.mean for row in BOARD.rows]

@@ -138,6 +138,11 @@ BAD = {
     "classifier's score without one": ("val/knn/macro_f1", "val/head/macro_f1", 3, "'mae'.*classifier"),
     "objective to minimise": ("macro_f1}", "macro_f1, mode: min}", 3, "mode"),
     "evaluation twice": ("  - {name: head}", "  - {name: head}\n  - {name: knn, k: 9}", 10, "twice"),
+    "evaluation twice of the projector": ("  - {name: head}", "  - {name: knn, of: projector}\n  - {name: knn, of: projector, k: 9}", 10, "'knn_projector' is listed twice"),
+    "evaluation of what there is not": ("k: 3", "of: decoder", 8, "'encoder' or 'projector'"),
+    "a projector's score that is not evaluated": ("val/knn/macro_f1", "val/knn_projector/macro_f1", 3, "knn_projector.*{name: knn, of: projector}"),
+    "a projector's score of a task that has none": ("val/head/macro_f1", "val/head_projector/macro_f1", 24, "'head' scores no projector"),
+    "a projector's score of an unknown task": ("val/knn/macro_f1", "val/knm_projector/macro_f1", 3, "'knm'.*'knn'"),
     "no evaluation": ("evaluation:\n  - {name: knn, k: 3}\n  - {name: head}", "evaluation: []", 7, "at least 1"),
     "no trials": ("trials: 6", "trials: 0", 4, "budget/trials"),
     "half a trial": ("trials: 6", "trials: 2.5", 4, "budget/trials"),
@@ -201,6 +206,47 @@ def test_every_error_comes_without_importing_torch_and_within_two_seconds(tmp_pa
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[] True", "")
+
+
+# Scores of the projector
+
+
+def with_projector(objective, *, arm="{name: byol}"):
+    """The same sweep, whose first arm has a projector and chooses by `objective`."""
+    return LINES.replace(
+        "- {name: head}", "- {name: head}\n  - {name: knn, of: projector}"
+    ).replace(
+        """    pretext: {name: masked}
+    encoder: {name: mlp}
+    training: {patience: 2}
+    search:
+      pretext/mask: {choice: [random, none]}
+      pretext/mask_rate:
+        float: [0.1, 0.9]
+        when: {pretext/mask: [random]}
+""",
+        f"    pretext: {arm}\n    encoder: {{name: mlp}}\n    objective: {objective}\n    search:\n",
+    )
+
+
+def test_an_arm_with_a_projector_may_choose_by_its_score(tmp_path):
+    found = load_sweep(written(tmp_path, with_projector("val/knn_projector/macro_f1")))
+    config = found.config("mae", {}, seed=0)
+    assert config.objective == "val/knn_projector/macro_f1"
+    assert [e.options.get("of") for e in config.evaluation] == ["encoder", None, "projector"]
+
+
+def test_an_arm_without_a_projector_may_not(tmp_path):
+    text = with_projector("val/knn_projector/macro_f1", arm="{name: masked}")
+    with pytest.raises(ConfigError, match="'mae' scores a projector's output") as caught:
+        load_sweep(written(tmp_path, text))
+    assert caught.value.fix.startswith("choose by val/knn/macro_f1")
+    assert re.search(r"line 15$", caught.value.where)
+
+
+def test_a_metric_that_a_projectors_score_lacks_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="'knn' has no metric 'f1'"):
+        load_sweep(written(tmp_path, with_projector("val/knn_projector/f1")))
 
 
 # Overrides

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sslbench.config import TrialConfig
-from sslbench.errors import DataError, DivergedError
+from sslbench.errors import CollapsedError, DataError, DivergedError
 from sslbench.ledger import Job, Ledger
 from sslbench.pretext.base import Loss
 from sslbench.registry import PRETEXTS
@@ -118,6 +118,7 @@ def test_a_confirm_trial_is_scored_on_test_cells_and_leaves_a_checkpoint(
     "error, kind",
     [
         (DivergedError("loss is nan"), "diverged"),
+        (CollapsedError("rank 1"), "collapsed"),
         (MemoryError("host"), "oom"),
         (torch.OutOfMemoryError("device"), "oom"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "oom"),
@@ -153,6 +154,25 @@ def test_a_loss_that_diverges_is_recorded_as_such(worker, monkeypatch):
     monkeypatch.setattr(supervised, "loss", diverging)
     worker.run()
     assert worker.record().failure.kind == "diverged"
+
+
+def test_a_trial_that_collapses_tells_tune_of_no_objective_but_those_before(worker, monkeypatch):
+    whole = trainable.run_trial
+
+    def collapsing(*arguments, report, **named):
+        def reported(point):
+            if point.updates > 2:
+                raise CollapsedError("rank 1")  # as in run_trial: before the report
+            report(point)
+
+        return whole(*arguments, report=reported, **named)
+
+    monkeypatch.setattr(trainable, "run_trial", collapsing)
+    worker.run()
+    record = worker.record()
+    assert (record.outcome, record.failure.kind, record.score) == ("failed", "collapsed", None)
+    assert [numbers["updates"] for numbers in worker.reports] == [2, 2]
+    assert worker.reports[-1] == {"updates": 2, "objective": 0.0, "ended": True}
 
 
 def test_a_stop_by_the_scheduler_leaves_the_record_to_the_scheduler(worker, monkeypatch):
