@@ -52,6 +52,9 @@ class Transformer(Encoder):
     Unlike pixels, the genes of one patch are not those of another: each patch has a projection of its own,
     whose bias is at once its learned position. Neighbours in the panel mean nothing, so patches are
     arbitrary but fixed groups.
+
+    A training step with the defaults costs 1.3 times that of `mlp` with its own (masked autoencoder, 2,000
+    genes, minibatch 128, one CPU thread; 1.8 times with two blocks).
     """
 
     def __init__(self, options: Options, *, n_genes: int) -> None:

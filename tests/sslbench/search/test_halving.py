@@ -4,7 +4,7 @@ import pytest
 
 from sslbench.config import TrialConfig
 from sslbench.ledger import Job, Ledger
-from sslbench.results import CurvePoint, TrialResult
+from sslbench.results import CurvePoint, Failure, TrialResult
 from sslbench.search.halving import ArmwiseHalving, is_scheduled_by
 from sslbench.search.spec import Halving
 
@@ -223,6 +223,15 @@ def test_a_failed_trial_leaves_no_mark_on_replay(bench):
     replayed = Bench(bench.ledger.folder)
     replayed.scheduler.replay(records)
     assert replayed.rungs() == {}
+
+
+def test_a_trial_that_collapsed_later_leaves_the_marks_that_it_left_when_it_ran(bench):
+    sweep(bench)
+    collapsed = {"outcome": "failed", "failure": Failure(kind="collapsed", message="flat")}
+    records = [r.model_copy(update=collapsed) for r in bench.ledger.records().values()]
+    replayed = Bench(bench.ledger.folder)
+    replayed.scheduler.replay(records)
+    assert replayed.rungs() == bench.rungs()
 
 
 def test_decisions_after_a_restart_are_those_of_the_live_run(tmp_path):

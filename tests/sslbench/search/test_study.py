@@ -30,8 +30,8 @@ GRID = {
 }
 
 
-def record(params, *values, outcome="finished"):
-    failure = Failure(kind="diverged", message="nan") if outcome == "failed" else None
+def record(params, *values, outcome="finished", kind="diverged"):
+    failure = Failure(kind=kind, message="nan") if outcome == "failed" else None
     curve = tuple(
         CurvePoint(updates=i + 1, seconds=0, unix_ms=0, values={OBJECTIVE: v})
         for i, v in enumerate(values)
@@ -231,3 +231,19 @@ def test_what_is_told_guides_the_search():
         ]
         drawn.append(np.mean([on_the_plane(params) for params in uniform]))
     assert np.mean(told) > np.mean(drawn) + 0.1
+
+
+def test_a_corner_in_which_trials_collapse_is_left():
+    """The sampler does not look at failed trials; of collapsed ones it learns that nothing is worse."""
+    one = study(n_trials=40)
+    high = []
+    for _ in range(40):
+        params = one.ask()
+        collapses = params["encoder/depth"] >= 3
+        high.append(collapses)
+        if collapses:
+            one.tell(params, record(params, outcome="failed", kind="collapsed"))
+        else:
+            one.tell(params, record(params, value_of(params)))
+    assert sum(high[:10]) >= 3
+    assert sum(high[20:]) <= 4
