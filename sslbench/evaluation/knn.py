@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from sslbench.config import ComponentOptions
+from sslbench.config import ComponentOptions, EmbeddingOf
 from sslbench.evaluation._cell_types import (
     CELL_TYPE_METRICS,
     cell_type_evaluation,
@@ -34,7 +34,7 @@ class Options(ComponentOptions):
         le=1000,
         description="neighbours that vote; all training cells where there are fewer",
     )
-    of: Literal["encoder", "projector"] = Field(
+    of: EmbeddingOf = Field(
         "encoder", description="whose output is scored; projector only scores arms that have one"
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 
-from sslbench.config import ComponentOptions
+from sslbench.config import ComponentOptions, EmbeddingOf
 from sslbench.evaluation._cell_types import (
     CELL_TYPE_METRICS,
     cell_type_evaluation,
@@ -34,7 +34,7 @@ class Options(ComponentOptions):
     c: float = Field(
         1.0, gt=0, le=1000, description="inverse strength of the L2 penalty (scikit-learn's C)"
     )
-    of: Literal["encoder", "projector"] = Field(
+    of: EmbeddingOf = Field(
         "encoder", description="whose output is scored; projector only scores arms that have one"
     )
 

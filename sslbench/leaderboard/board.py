@@ -18,9 +18,7 @@ class SearchEffort:
 
     n_finished: int
     n_stopped: int
-    n_collapsed: (
-        int  # their embedding lost the differences between cells: a finding, without a score
-    )
+    n_collapsed: int  # embeddings that lost the differences between cells: no score, no failure
     n_failed: int  # in any other way
     seconds: float  # wall time of all its search trials
     n_planned: int  # min(budget, size of the space)
@@ -46,6 +44,7 @@ class Row:
     method: str
     regime: Regime
     protocol: str
+    chosen_by: str  # the protocol of the objective that chose the recipe
     test: Estimate  # macro F1, in [0, 1], higher is better
     difference: Estimate | None  # to the reference; None for the reference itself or without one
     is_reference: bool

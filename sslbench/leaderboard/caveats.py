@@ -28,7 +28,8 @@ def stamp(cells: TestCells) -> str:
 
 def notes_on(rows: Sequence[Row], *, facts: SweepFacts) -> tuple[str, ...]:
     """Return what limits single rows, then what the sweep itself wants said."""
-    return (*_few_seeds(rows), *_short_searches(rows), *_reopened(rows), *facts.notes)
+    limits = (_few_seeds, _short_searches, _reopened, _judged_otherwise)
+    return (*(line for of in limits for line in of(rows)), *facts.notes)
 
 
 def short_arms(rows: Sequence[Row], *, facts: SweepFacts) -> Iterator[str]:
@@ -53,6 +54,15 @@ def _short_searches(rows: Sequence[Row]) -> Iterator[str]:
                 f"{row.arm}: searched {row.effort.n_trials} of {row.effort.n_planned} planned trials, "
                 "so the budgets are not equal"
             )
+
+
+def _judged_otherwise(rows: Sequence[Row]) -> Iterator[str]:
+    arms = [f"{r.arm} (by {r.chosen_by})" for r in rows if r.chosen_by != r.protocol]
+    if arms:
+        yield (
+            "recipes chosen by another protocol than the one that ranks, which validation preferred "
+            f"afterwards: {', '.join(arms)}"
+        )
 
 
 def _reopened(rows: Sequence[Row]) -> Iterator[str]:

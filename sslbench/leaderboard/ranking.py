@@ -13,7 +13,7 @@ from sslbench.leaderboard.effort import failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.selection import Confirmed, confirmed_arm, refuse_mixed_data
 from sslbench.leaderboard.verdict import best_by_validation, verdict, verdict_without_rows
-from sslbench.results import TrialRecord
+from sslbench.results import MetricKey, TrialRecord
 
 
 def rank_arms(
@@ -91,6 +91,7 @@ def _rows(
             method=arm.method,
             regime=arm.regime,
             protocol=protocols[arm.arm],
+            chosen_by=MetricKey.parse(arm.chosen.objective).task,
             test=comparison.estimate(arm.arm),
             difference=(
                 comparison.difference(arm.arm, reference)

@@ -47,7 +47,7 @@ class Views(nn.Module):
     def one(self, cells: CellBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw one view (n_cells, n_genes); also return the relative change by each augmentation, ()."""
         changes: dict[str, Tensor] = {}
-        for chosen, augmentation in zip(self.chosen, self.augmentations):
+        for chosen, augmentation in zip(self.chosen, self.augmentations, strict=True):
             x = _applied(augmentation, chosen, cells, generator)
             changes[chosen.name] = _relative_change(cells.x, x)
             cells = replace(cells, x=x)

@@ -186,6 +186,15 @@ def test_a_second_opened_recipe_is_noted() -> None:
     assert any("pca: test opened 2 times" in note for note in board.notes)
 
 
+def test_an_arm_that_is_judged_by_another_protocol_than_chose_its_recipe_is_noted() -> None:
+    probed = replace(MAE, validation={"knn": 0.6, "linear_probe": 0.9})
+    (note,) = [n for n in ranked(fake_sweep([probed, SUPERVISED])).notes if "recipes chosen" in n]
+    assert "mae (by knn)" in note
+    steady = replace(MAE, validation={"knn": 0.9, "linear_probe": 0.6})
+    notes = ranked(fake_sweep([steady, SUPERVISED])).notes
+    assert not [n for n in notes if "mae (by" in n]
+
+
 def test_one_test_donor_no_donors_and_several_donors_are_stamped() -> None:
     assert ranked(fake_sweep()).stamp == "one test donor: says nothing about other donors"
     assert ranked(fake_sweep(donors=("",))).stamp.startswith("split by cells")
