@@ -55,17 +55,17 @@ check: $(READY)  ## lint, types, import contracts and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow and not nightly" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not nightly" $(ARGS)
 
 test: $(READY)  ## everything that continuous integration runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not nightly" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not nightly" $(ARGS)
 
 test-nightly: $(READY)  ## the long fault and scale runs
-	$(BIN)/pytest -m nightly $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m nightly $(ARGS)
 
 clean:  ## remove caches; the environment and all results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build
