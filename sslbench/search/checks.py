@@ -19,7 +19,7 @@ from sslbench.plain_yaml import Location
 from sslbench.pretext._options import ProjectorOptions
 from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.results import MetricKey, scored_task
-from sslbench.search.space import Parameter, Params, corners, first_params
+from sslbench.search.space import Parameter, Params, corners, first_params, inner_values
 from sslbench.strict_yaml import YamlDocument, problem, validated
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _check_condition(
 def _check_space(spec: SweepSpec, name: str, document: YamlDocument) -> None:
     space = spec.arms[name].search
     _check_config(spec, name, first_params(space), document, address=None)
-    for address, params in corners(space):
+    for address, params in (*corners(space), *inner_values(space)):
         _check_config(spec, name, params, document, address=address)
 
 

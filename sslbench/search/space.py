@@ -19,6 +19,7 @@ Params = dict[str, Any]
 Scalar = str | int | float | bool | None
 Some = Annotated[tuple[Scalar, ...], Field(min_length=1)]
 _KINDS = ("choice", "float", "log_float", "int", "log_int")
+_MOST_TRIED = 1_000  # values of a whole number that are tried one by one when a file is read
 _LARGEST = 2**53  # whole numbers beyond are not exact in the sampler's floating point
 
 
@@ -168,6 +169,15 @@ def corners(space: Space) -> Iterator[tuple[str, Params]]:
     for name, parameter in space.items():
         for end in parameter.ends():
             yield name, _around(space, _conditions_of(name, space) | {name: end})
+
+
+def inner_values(space: Space) -> Iterator[tuple[str, Params]]:
+    """Return the same as `corners` for what lies between the ends of whole numbers, if these are few."""
+    for name, parameter in space.items():
+        values = parameter.values()
+        if isinstance(values, range) and len(values) <= _MOST_TRIED:
+            for value in values[1:-1]:
+                yield name, _around(space, _conditions_of(name, space) | {name: value})
 
 
 def _conditions_of(name: str, space: Space) -> Params:

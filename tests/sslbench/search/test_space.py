@@ -15,6 +15,7 @@ from sslbench.search.space import (
     corners,
     distributions,
     first_params,
+    inner_values,
     size,
     suggest,
 )
@@ -168,6 +169,17 @@ def test_corners_are_configurations_of_the_space_and_reach_every_end(given_space
 def is_reached(name, given_space):
     """Whether the first allowed value of each condition, and of its conditions, fit together."""
     return any(at == name and name in params for at, params in corners(given_space))
+
+
+def test_whole_numbers_between_the_ends_are_tried_where_they_are_few():
+    few = {"n": Parameter.model_validate({"int": [1, 5]}), "x": continuous()}
+    assert [params["n"] for name, params in inner_values(few)] == [2, 3, 4]
+    many = {"n": Parameter.model_validate({"int": [1, 100_000]})}
+    assert list(inner_values(many)) == []
+
+
+def continuous():
+    return Parameter.model_validate({"float": [0.0, 1.0]})
 
 
 def test_corners_fulfil_conditions_of_conditions():

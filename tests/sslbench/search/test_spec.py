@@ -98,6 +98,8 @@ BAD = {
         17,
         "maskrate.*'mask_rate'",
     ),
+    "illegal between its ends": ("encoder: {name: linear}\n    search:\n      encoder/embedding_dim: {choice: [4, 8]}",
+        "encoder: {name: transformer}\n    search:\n      encoder/width: {int: [32, 64]}", 29, "multiple of heads.*"),
     "unknown searched part": ("training/learning_rate", "trainer/learning_rate", 20, "part/option"),
     "searched name": ("pretext/mask: {choice: [random, none]}", "pretext/name: {choice: [masked]}\n"
         "      pretext/mask: {choice: [random, none]}", 16, "no option 'name'"),
