@@ -146,20 +146,21 @@ class TrialRecord(BaseModel):
 def chosen_trial(records: Iterable[TrialRecord], arm: str) -> TrialRecord | None:
     """Return the search trial whose recipe `arm` is confirmed with: the best objective among the finished.
 
-    The objective is a validation score and is maximised; of equal ones the earliest ended counts. Stopped and
-    failed trials are never chosen; None if no trial of the arm has finished. The order of `records` is irrelevant.
+    The objective is a validation score and is maximised; of equal ones the earliest ended counts. Of an arm
+    without a finished trial (the one that was not stopped failed) the best of the stopped ones counts; failed
+    trials are never chosen. None if there is neither. The order of `records` is irrelevant.
     """
-    best: tuple[float, int, str] | None = None
-    chosen: TrialRecord | None = None
-    for record in records:
-        value = record.objective_value
-        searched = record.arm == arm and record.stage == "search" and record.outcome == "finished"
-        if not searched or value is None:
-            continue
-        key = (-value, record.ended_unix_ms, record.uid)
-        if best is None or key < best:
-            best, chosen = key, record
-    return chosen
+    scored = [
+        record
+        for record in records
+        if record.arm == arm and record.stage == "search" and record.score is not None
+    ]
+    finished = [record for record in scored if record.outcome == "finished"]
+    return min(finished or scored, key=_best_first, default=None)
+
+
+def _best_first(record: TrialRecord) -> tuple[float, int, str]:
+    return -(record.score or 0.0), record.ended_unix_ms, record.uid
 
 
 class Champion(NamedTuple):

@@ -77,7 +77,15 @@ def confirmed_arm(
         validation=validation,
         n_test_openings=_test_openings(records, arm),
     )
-    return confirmed, (*holes, *missing)
+    return confirmed, (*_stopped_choice(chosen), *holes, *missing)
+
+
+def _stopped_choice(chosen: TrialRecord) -> tuple[str, ...]:
+    if chosen.outcome == "finished":
+        return ()
+    return (
+        f"{chosen.arm}: no search trial ran to its end; the best of the stopped ones was confirmed",
+    )
 
 
 def refuse_mixed_data(records: Sequence[TrialRecord]) -> None:

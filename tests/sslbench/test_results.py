@@ -119,15 +119,20 @@ def test_the_best_finished_search_trial_is_chosen():
     "other",
     [
         record("x", 1.0, outcome="failed"),
-        record("x", 1.0, outcome="stopped"),
         record("x", 1.0, stage="confirm"),
         record("x", 1.0, arm="pca"),
         record("x", None),
     ],
 )
-def test_stopped_failed_confirm_unscored_and_other_arms_trials_are_never_chosen(other):
+def test_failed_confirm_unscored_and_other_arms_trials_are_never_chosen(other):
     assert chosen_trial([other, record("a", 0.1)], "mae").uid == "a"
     assert chosen_trial([other], "mae") is None
+
+
+def test_a_stopped_trial_is_chosen_only_where_none_has_finished():
+    stopped = [record("x", 0.7, outcome="stopped"), record("y", 0.8, outcome="stopped")]
+    assert chosen_trial([*stopped, record("a", 0.1)], "mae").uid == "a"
+    assert chosen_trial([*stopped, record("f", 0.9, outcome="failed")], "mae").uid == "y"
 
 
 def test_of_equal_trials_the_earliest_ended_is_chosen_in_whatever_order_they_come():

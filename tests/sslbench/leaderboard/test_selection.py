@@ -53,10 +53,10 @@ def test_of_equal_objectives_the_earliest_ended_is_chosen_in_any_order_of_the_re
         assert chosen_trial(equal, "mae") == first
 
 
-def test_an_arm_without_a_finished_search_trial_has_no_choice() -> None:
+def test_an_arm_without_a_search_trial_that_has_a_score_has_no_choice() -> None:
     sweep = fake_sweep([MAE])
-    none_finished = [r for r in sweep.records if r.outcome != "finished"]
-    assert chosen_trial(none_finished, "mae") is None
+    none_scored = [r for r in sweep.records if r.outcome == "failed"]
+    assert chosen_trial(none_scored, "mae") is None
     assert chosen_trial(sweep.records, "unheard_of") is None
 
 
