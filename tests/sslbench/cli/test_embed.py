@@ -9,6 +9,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
+import torch
 
 from sslbench.config import TrialConfig
 from sslbench.data.store import open_cells
@@ -105,3 +106,13 @@ def test_cells_that_are_refused_leave_no_file(model: Path, tmp_path: Path) -> No
     assert done.returncode == 3
     assert "error[D130]" in done.stderr
     assert sorted(f.name for f in tmp_path.iterdir()) == ["foreign.h5ad"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_one_clear_error(
+    model: Path, cells: Path, tmp_path: Path
+) -> None:
+    done = embed(cells, "--model", model, "--out", tmp_path / "out.h5ad", "--device", "cuda")
+    assert done.returncode == 4
+    assert "error[S014] there is no GPU" in done.stderr
+    assert not (tmp_path / "out.h5ad").exists()
