@@ -13,6 +13,7 @@ from sslbench.data.coexpression import coexpressed, correlated_with
 from sslbench.data.gmt import (
     BUNDLED_SETS,
     COEXPRESSION,
+    DEFAULT,
     GeneSets,
     is_gmt,
     read_gmt,
@@ -44,7 +45,7 @@ class TfProgrammes:
 def gene_programmes(source: str, *, train: Cells, min_genes: int = 5) -> GeneProgrammes:
     """Return the programmes of `source` with at least `min_genes` genes among those of `train`.
 
-    `source` is `immune`, `tf_targets`, the path of a .gmt file, or `coexpression`: then each programme
+    `source` is `bundled` (the same as `immune`), `immune`, `tf_targets`, the path of a .gmt file, or `coexpression`: then each programme
     is a gene with those that it is most correlated with, on training cells alone.
 
     Raises
@@ -52,7 +53,11 @@ def gene_programmes(source: str, *, train: Cells, min_genes: int = 5) -> GenePro
     DataError
         G003 if no programme is usable; G001-G006 if the file is not well formed.
     """
-    sets = coexpressed(train, min_genes=min_genes) if source == COEXPRESSION else _sets_of(source)
+    sets = (
+        coexpressed(train, min_genes=min_genes)
+        if source == COEXPRESSION
+        else _sets_of(source, bundled_as="immune")
+    )
     matrix = _matrix(sets.values(), train.genes)
     kept = np.flatnonzero(matrix.sum(axis=1) >= min_genes)
     _refuse_none(kept, source, train, f"programme with {min_genes} genes of this data set")
@@ -63,7 +68,7 @@ def gene_programmes(source: str, *, train: Cells, min_genes: int = 5) -> GenePro
 def tf_programmes(source: str, *, train: Cells, min_targets: int = 5) -> TfProgrammes:
     """Return, for each TF of `source` that is a gene of `train`, its targets there, if `min_targets` or more.
 
-    `source` is `tf_targets`, the path of a .gmt file whose sets are named after their TF (`E2F1`,
+    `source` is `bundled` (the same as `tf_targets`), `tf_targets`, the path of a .gmt file whose sets are named after their TF (`E2F1`,
     `E2F1_01` and `E2F1_TARGET_GENES` are one TF, their sets united), or `coexpression`: then the targets
     of each known human TF are the genes most correlated with it, on training cells alone.
 
@@ -76,7 +81,7 @@ def tf_programmes(source: str, *, train: Cells, min_targets: int = 5) -> TfProgr
         symbols = set(TF_SYMBOLS.read_text(encoding="utf-8").split())
         sets: GeneSets = correlated_with([gene for gene in train.genes if gene in symbols], train)
     else:
-        sets = _united_by_tf(_sets_of(source))
+        sets = _united_by_tf(_sets_of(source, bundled_as="tf_targets"))
     column = {gene: i for i, gene in enumerate(train.genes)}
     present = {tf: genes for tf, genes in sets.items() if tf in column}
     tf_genes = np.array([column[tf] for tf in present], dtype=np.int64)
@@ -100,9 +105,10 @@ def bundled(name: str) -> GeneSets:
     return read_gmt(BUNDLED / BUNDLED_SETS[name])
 
 
-def _sets_of(source: str) -> GeneSets:
-    if source in BUNDLED_SETS:
-        return bundled(source)
+def _sets_of(source: str, *, bundled_as: str) -> GeneSets:
+    name = bundled_as if source == DEFAULT else source
+    if name in BUNDLED_SETS:
+        return bundled(name)
     if not is_gmt(source):
         raise unknown_source(source)
     return read_gmt(unpinned(source))

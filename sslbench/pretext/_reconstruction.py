@@ -13,8 +13,6 @@ from sslbench.pretext.heads.base import build_head
 from sslbench.pretext.masks.base import Mask
 from sslbench.registry import MASKS, defining_module
 
-BUNDLED = {"gene": "immune", "tf": "tf_targets"}
-
 
 class Reconstruction(nn.Module):
     """Draws the mask, and scores what the decoder makes of the encoder's view of the rest."""
@@ -36,12 +34,11 @@ class Reconstruction(nn.Module):
     def prepare(self, train: Cells) -> None:
         """Read, or find on training cells, the programmes that the mask needs."""
         device = next(self.parameters()).device
-        source = BUNDLED.get(self.needs, "") if self.source == "bundled" else self.source
         if self.needs == "gene":
-            programmes = gene_programmes(source, train=train)
+            programmes = gene_programmes(self.source, train=train)
             self.programmes = torch.from_numpy(programmes.matrix).to(device)
         elif self.needs == "tf":
-            of_tf = tf_programmes(source, train=train)
+            of_tf = tf_programmes(self.source, train=train)
             self.programmes = torch.from_numpy(of_tf.matrix).to(device)
             self.tf_genes = torch.from_numpy(of_tf.tf_genes).to(device)
 

@@ -16,7 +16,6 @@ from sslbench.pretext.augmentations.base import ActsOn, Augmentation
 from sslbench.registry import AUGMENTATIONS, MASKS, defining_module
 
 MASK = "gene_programme"
-BUNDLED = "immune"
 
 
 class Options(ComponentOptions):
@@ -40,7 +39,7 @@ class ProgrammeDropout(Augmentation):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self.source = BUNDLED if options.programmes == "bundled" else options.programmes
+        self.source = options.programmes
         self.mask = MASKS.load(MASK)
         self.register_buffer("programmes", torch.empty(0, 0, dtype=torch.bool), persistent=False)
 
