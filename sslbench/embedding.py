@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 from scipy.sparse import csr_matrix
 
 from sslbench.data.anndata_slots import AnnDataSlots
 from sslbench.data.catalogue import Slot
-from sslbench.data.cells import normalise
+from sslbench.data.cells import CountsMatrix, normalise
 from sslbench.data.counts import check_block, choose_slot
+from sslbench.data.h5ad import reporting
 from sslbench.encoders.base import Encoder, embed_expression
 from sslbench.gene_alignment import align_genes, refuse_low_coverage
 
@@ -97,11 +97,12 @@ def embed_anndata(
     column = align_genes(pulled.genes, slots.var_names(chosen.slot))
     refuse_low_coverage(pulled.genes, column, slots.var(chosen.slot))
     z, total = np.empty((adata.n_obs, pulled.encoder.embedding_dim), np.float32), 0
-    for start, rows in slots.blocks(chosen.slot):
+    blocks = slots.blocks(chosen.slot)
+    for start, rows in reporting(blocks, what="embedded", n_cells=adata.n_obs):
         check_block(slots, chosen.slot, first_row=start, rows=rows)
-        dense = _aligned(rows, column)
-        total += int(np.count_nonzero(dense.any(axis=1)))
-        z[start : start + len(dense)] = _embedded(pulled, dense)
+        aligned = _aligned(rows, column)
+        total += int(np.count_nonzero(np.diff(aligned.indptr)))
+        z[start : start + rows.shape[0]] = _embedded(pulled, aligned)
     coverage = Coverage(
         n_model_genes=len(pulled.genes),
         n_genes_found=int(np.count_nonzero(column >= 0)),
@@ -114,18 +115,19 @@ def embed_anndata(
     return z, coverage
 
 
-def _aligned(rows: csr_matrix, column: np.ndarray) -> np.ndarray:
-    """Return counts (n_cells, n_model_genes) float32 of CSR rows (n_cells, n_genes); missing genes are 0."""
-    found = column >= 0
-    dense = np.zeros((rows.shape[0], len(column)), dtype=np.float32)
-    dense[:, found] = rows[:, column[found]].toarray()
-    return dense
+def _aligned(rows: csr_matrix, column: np.ndarray) -> csr_matrix:
+    """Return counts (n_cells, n_model_genes) of rows (n_cells, n_genes); missing genes are 0."""
+    found = np.flatnonzero(column >= 0)
+    picked = rows[:, column[found]]
+    shape = (rows.shape[0], len(column))
+    return csr_matrix((picked.data, found[picked.indices], picked.indptr), shape=shape)
 
 
-def _embedded(pulled: PulledEncoder, counts: np.ndarray) -> np.ndarray:
-    on_device = torch.from_numpy(counts).to(pulled.device)
-    x = normalise(on_device, on_device.sum(dim=1))
-    return embed_expression(pulled.encoder, x).cpu().numpy()
+def _embedded(pulled: PulledEncoder, counts: csr_matrix) -> np.ndarray:
+    packed = CountsMatrix.from_scipy(counts).packed(np.arange(counts.shape[0])).to(pulled.device)
+    x = normalise(packed, packed.sum_of_cells())
+    z = embed_expression(pulled.encoder, x if pulled.device == "cpu" else x.dense())
+    return z.cpu().numpy()
 
 
 def _warn(coverage: Coverage) -> None:

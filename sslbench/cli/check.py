@@ -31,7 +31,8 @@ def check_sweep(asked: Asked, home: Home) -> None:
     spec, dataset = resolve(asked)
     show_header()
     terminal.say("asks", spec.question)
-    store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
+    with terminal.working("preparing the cells"):
+        store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
     manifest = read_manifest(store)
     terminal.say("data", describe_data(manifest))
     terminal.say("split", describe_split(manifest))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sslbench.cli import terminal
 from sslbench.errors import RefusedError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 OBSM_KEY, UNS_KEY = "X_sslbench", "sslbench"
 
@@ -23,8 +27,15 @@ def embed_file(
     _refuse_occupied(out, file=file, force=force)
     with open_h5ad(file):  # says what is wrong with a file that is no .h5ad
         pass
-    adata = anndata.read_h5ad(file, backed="r")
-    embed(adata, model=model, counts=counts, device=device)
+    with terminal.working("embedding"):
+        adata = anndata.read_h5ad(file, backed="r")
+        embed(adata, model=model, counts=counts, device=device)
+        _write_copy(file, adata, out)
+    terminal.say("written", f'{out}: obsm["{OBSM_KEY}"] {adata.obsm[OBSM_KEY].shape} float32')
+
+
+def _write_copy(file: Path, adata: AnnData, out: Path) -> None:
+    """Copy the file and add what `adata` has more; `out` is there whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     try:
@@ -33,7 +44,6 @@ def embed_file(
         temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)
-    terminal.say("written", f'{out}: obsm["{OBSM_KEY}"] {adata.obsm[OBSM_KEY].shape} float32')
 
 
 def _refuse_occupied(out: Path, *, file: Path, force: bool) -> None:
@@ -45,7 +55,7 @@ def _refuse_occupied(out: Path, *, file: Path, force: bool) -> None:
         raise RefusedError(f"{out} exists already", fix="--force replaces it")
 
 
-def _add(copy: Path, adata: object) -> None:
+def _add(copy: Path, adata: AnnData) -> None:
     """Put embedding and provenance into the copy and touch nothing else of it."""
     import h5py
     from anndata.io import write_elem

@@ -102,7 +102,8 @@ def run_sweep(asked: Asked, home: Home) -> int:
 def _prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[Path, StoreManifest]:
     from sslbench.data.store import prepare_store
 
-    store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
+    with terminal.working("preparing the cells"):
+        store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
     manifest = read_manifest(store)
     terminal.say("data", describe_data(manifest))
     terminal.say("split", describe_split(manifest))

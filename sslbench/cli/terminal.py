@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -56,6 +60,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def redraw(line: str) -> None:
+    """Put `line` in place of the one that the cursor is on, so that whatever is printed next replaces it."""
+    # Controls, because rich takes carriage returns out of what it prints.
+    err.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+    err.print(line[: err.width - 1], end="", markup=False)
+    err.control(Control(ControlType.CARRIAGE_RETURN))
+
+
 class Progress:
     """One line that says how many trials have ended, how long the rest may take, and what is best so far."""
 
@@ -95,7 +107,7 @@ class Progress:
         since = f"{duration(time.monotonic() - self.started)} so far"
         line = f"[{bar}] {self.n_ended}/{self.n_planned}  {since}  {self._left()}  {self._best}"
         if err.is_terminal:
-            err.print("\r\x1b[2K" + line[: err.width - 1], end="", markup=False)
+            redraw(line)
         else:
             err.print(line, markup=False)
 
@@ -105,3 +117,49 @@ class Progress:
             return "…"
         each = (time.monotonic() - self.started) / max(1, here)
         return f"{duration(each * (self.n_planned - self.n_ended))} left"
+
+
+@contextmanager
+def working(phase: str) -> Iterator[None]:
+    """Show every few seconds what the data room logs of its progress, or `phase` before it does; nothing if it is short."""
+    lines, log = _LatestLine(phase), logging.getLogger("sslbench.data")
+    level = log.level
+    log.addHandler(lines)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(lines)
+        lines.close()
+
+
+class _LatestLine(logging.Handler):
+    """Repeats the latest message with the time so far: redrawn in a terminal, now and then in a log file."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(logging.INFO)
+        self.started, self._text = time.monotonic(), phase
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message until the next beat."""
+        self._text = record.getMessage()
+
+    def close(self) -> None:
+        """Take the line away, so that what follows stands where it stood."""
+        self._over.set()
+        self._thread.join()
+        if err.is_terminal:
+            redraw("")
+        super().close()
+
+    def _beat(self) -> None:
+        while not self._over.wait(QUIET_SECONDS if err.is_terminal else LONGEST_SILENCE):
+            line = f"{self._text}  {duration(time.monotonic() - self.started)} so far"
+            if err.is_terminal:
+                redraw(line)
+            else:
+                err.print(line, markup=False)

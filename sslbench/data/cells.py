@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import overload
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
+
+from sslbench.data.packed import Expression, PackedRows, Pattern, dense
 
 TARGET_SUM = 10_000.0
 UNLABELLED = -1
@@ -15,13 +19,34 @@ UNLABELLED = -1
 
 @dataclass(frozen=True, kw_only=True)
 class CellBatch:
-    """The rows of one optimisation step, dense, on the training device."""
+    """The rows of one optimisation step, on the training device; what is dense is made when it is asked for."""
 
-    x: Tensor  # (n_cells, n_genes) float32: log1p of counts scaled to 10,000 a cell
-    counts: Tensor  # (n_cells, n_genes) float32: raw counts, whole numbers
+    raw: Expression  # (n_cells, n_genes) float32: raw counts; packed on a CPU, dense on a GPU
     library_size: Tensor  # (n_cells,) float32: sum of the cell's counts over these genes
     row_ids: Tensor  # (n_cells,) int64: rows of the cell store
     label: Tensor | None  # (n_cells,) int64, -1 unlabelled; None when the pretext task may not look
+    view: Tensor | None = (
+        None  # (n_cells, n_genes) float32: expression that an augmentation changed
+    )
+
+    @cached_property
+    def expression(self) -> Expression:
+        """Log1p of counts scaled to 10,000 a cell, (n_cells, n_genes), packed where the counts are."""
+        return normalise(self.raw, self.library_size) if self.view is None else self.view
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The expression as a dense tensor (n_cells, n_genes) float32."""
+        return dense(self.expression)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """The raw counts, whole numbers, as a dense tensor (n_cells, n_genes) float32."""
+        return dense(self.raw)
+
+    def seen_as(self, view: Tensor) -> CellBatch:
+        """Return the same cells with another expression (n_cells, n_genes)."""
+        return replace(self, view=view)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +77,25 @@ class CountsMatrix:
         """The number of rows and of genes."""
         return len(self.indptr) - 1, self.n_genes
 
+    def packed(self, index: np.ndarray) -> PackedRows:
+        """Return the rows at `index` (n,) as packed rows (n, n_genes) float32, in memory."""
+        starts, ends = self.indptr[index], self.indptr[index + 1]
+        # Plain arrays: slicing a memory-mapped one costs ten times as much as what it points to.
+        indices, values = np.asarray(self.indices), np.asarray(self.values)
+        spans = [slice(start, end) for start, end in zip(starts.tolist(), ends.tolist())]
+        gene = np.concatenate([indices[:0], *(indices[span] for span in spans)])
+        value = np.concatenate([values[:0], *(values[span] for span in spans)])
+        indptr = np.concatenate([[0], np.cumsum(ends - starts)])
+        pattern = Pattern(
+            indptr=torch.from_numpy(indptr.astype(np.int32)),
+            gene=torch.from_numpy(gene.astype(np.int32)),
+            n_genes=self.n_genes,
+        )
+        return PackedRows(pattern=pattern, value=torch.from_numpy(value.astype(np.float32)))
+
     def rows(self, index: np.ndarray) -> np.ndarray:
         """Return the rows at `index` (n,) as a dense array (n, n_genes) float32."""
-        starts = self.indptr[index]
-        lengths = self.indptr[index + 1] - starts
-        row = np.repeat(np.arange(len(index)), lengths)
-        before = np.cumsum(lengths) - lengths
-        position = np.arange(len(row)) + np.repeat(starts - before, lengths)
-        dense = np.zeros((len(index), self.n_genes), dtype=np.float32)
-        dense[row, self.indices[position]] = self.values[position]
-        return dense
+        return self.packed(index).dense().numpy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,19 +139,23 @@ class Cells:
         return self.counts.rows(self.row_ids if index is None else self.row_ids[index])
 
     def minibatch(self, index: np.ndarray, *, device: str = "cpu") -> CellBatch:
-        """Return the cells at positions `index` (n,) of these cells as one dense minibatch."""
-        counts = torch.from_numpy(self.dense_counts(index)).to(device)
-        library_size = counts.sum(dim=1)
+        """Return the cells at positions `index` (n,) of these cells as one minibatch."""
+        packed = self.counts.packed(self.row_ids[index]).to(device)
         return CellBatch(
-            x=normalise(counts, library_size),
-            counts=counts,
-            library_size=library_size,
+            raw=packed if device == "cpu" else packed.dense(),
+            library_size=packed.sum_of_cells(),
             row_ids=torch.from_numpy(self.row_ids[index]).to(device),
             label=None if self.label is None else torch.from_numpy(self.label[index]).to(device),
         )
 
 
-def normalise(counts: Tensor, library_size: Tensor) -> Tensor:
+@overload
+def normalise(counts: Tensor, library_size: Tensor) -> Tensor: ...
+@overload
+def normalise(counts: PackedRows, library_size: Tensor) -> PackedRows: ...
+def normalise(counts: Expression, library_size: Tensor) -> Expression:
     """Return log1p of counts (n_cells, n_genes) scaled to 10,000 a cell; a cell without counts stays 0."""
     scale = TARGET_SUM / library_size.clamp(min=1.0)
+    if isinstance(counts, PackedRows):
+        return counts.with_values(torch.log1p(counts.value * counts.for_each(scale)))
     return torch.log1p(counts * scale.unsqueeze(1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -22,6 +24,9 @@ from sslbench.errors import DataError
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SLOTS: dict[Slot, str] = {"layers/counts": "layers/counts", "raw": "raw/X", "X": "X"}
 BLOCK_VALUES = 8_000_000  # dense values read at once: 64 MB in double precision
+SECONDS_BETWEEN_LINES = 5.0  # and before the first: what takes less says nothing
+
+_log = logging.getLogger(__name__)
 
 
 class H5adFile:
@@ -85,7 +90,7 @@ class H5adFile:
         if isinstance(stored, h5py.Dataset):
             return stored
         dataset = sparse_dataset(stored)
-        return as_csr(dataset.to_memory()) if dataset.format == "csc" else dataset
+        return as_csr(dataset.to_memory()) if dataset.format == "csc" else _CsrRows(stored)
 
     @contextmanager
     def _readable(self, place: str) -> Iterator[None]:
@@ -108,6 +113,32 @@ class H5adFile:
                 found=str(error).partition("\n")[0],
                 fix="copy or download the file again",
             ) from error
+
+
+class _CsrRows:
+    """Slices of rows of a stored CSR matrix; anndata's own take milliseconds each, whatever their size."""
+
+    def __init__(self, stored: h5py.Group) -> None:
+        self.stored, self.n_genes = stored, int(stored.attrs["shape"][1])
+        self.indptr: np.ndarray = stored["indptr"][:]
+
+    def __getitem__(self, rows: slice) -> csr_matrix:
+        ends = self.indptr[rows.start : rows.stop + 1]
+        span = slice(ends[0], ends[-1])
+        parts = (self.stored["data"][span], self.stored["indices"][span], ends - ends[0])
+        return csr_matrix(parts, shape=(len(ends) - 1, self.n_genes))
+
+
+def reporting(
+    blocks: Iterator[tuple[int, csr_matrix]], *, what: str, n_cells: int
+) -> Iterator[tuple[int, csr_matrix]]:
+    """Yield the blocks of a slot, and log every few seconds how many of the `n_cells` cells are done."""
+    last = time.monotonic()
+    for first_row, rows in blocks:
+        yield first_row, rows
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            _log.info("%s: %s of %s cells", what, f"{first_row + rows.shape[0]:,}", f"{n_cells:,}")
 
 
 @contextmanager

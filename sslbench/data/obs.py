@@ -37,9 +37,10 @@ class CellTable:
     n_excluded: int
 
     def frame(self) -> pd.DataFrame:
-        """Return the table that a store keeps, one row a cell."""
-        columns = {"cell": self.cell, "label": self.label, "donor": self.donor}
-        return pd.DataFrame(columns | {"batch": self.batch, "split": self.split})
+        """Return the table that a store keeps, one row a cell; what many cells share is categorical."""
+        shared = {"donor": self.donor, "batch": self.batch, "split": self.split}
+        categorical = {key: pd.Categorical(values) for key, values in shared.items()}
+        return pd.DataFrame({"cell": self.cell, "label": self.label} | categorical)
 
     def donors_of(self, split: str) -> tuple[str, ...]:
         """Return the donors of a split, sorted; none if none are known."""
@@ -56,7 +57,7 @@ def read_cell_table(spec: DatasetSpec, obs: pd.DataFrame, *, has_counts: np.ndar
         the splits raise.
     """
     where = str(spec.file)
-    names = obs.index.to_numpy(dtype=str)
+    names = obs.index.astype(str).to_numpy(dtype=object)
     check_unique(
         names.tolist(), what="cells", code="D121", where=where, fix="adata.obs_names_make_unique()"
     )
@@ -75,7 +76,7 @@ def read_cell_table(spec: DatasetSpec, obs: pd.DataFrame, *, has_counts: np.ndar
     labels = fixed_label_set(label, split, spec)
     return CellTable(
         rows=rows,
-        cell=names[rows].astype(object),
+        cell=names[rows],
         label=labels.codes(label),
         donor=donor[rows],
         batch=_column(obs, spec.batch_key, "batch_key", where)[rows],

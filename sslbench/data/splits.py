@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from sslbench.data.catalogue import DatasetSpec, DonorSplits
 from sslbench.errors import DataError, nearest
@@ -26,8 +27,7 @@ class LabelSet:
 
     def codes(self, labels: np.ndarray) -> np.ndarray:
         """Return codes (n_cells,) int64 into `names`, -1 for every other label."""
-        code = {name: i for i, name in enumerate(self.names)}
-        return np.array([code.get(label, -1) for label in labels], dtype=np.int64)
+        return pd.Index(self.names).get_indexer(pd.Index(labels)).astype(np.int64)
 
 
 def assign_donors(donors: np.ndarray, *, where: str = "") -> DonorSplits:
@@ -42,23 +42,23 @@ def assign_donors(donors: np.ndarray, *, where: str = "") -> DonorSplits:
     DataError
         D150 if there are fewer than three donors: each split needs one of its own.
     """
-    names, n_cells = np.unique(donors, return_counts=True)
-    if len(names) < len(SPLITS):
+    n_cells = pd.Series(donors).value_counts()
+    if len(n_cells) < len(SPLITS):
         raise DataError(
-            f"three donors are needed to hold whole donors out, here are {len(names)}",
+            f"three donors are needed to hold whole donors out, here are {len(n_cells)}",
             code="D150",
             where=where,
-            found=", ".join(f"{d}: {n:,} cells" for d, n in zip(names, n_cells)),
+            found=", ".join(f"{d}: {n:,} cells" for d, n in sorted(n_cells.items())),
             fix="set `donor_key: null` to split cells instead (the results are stamped so)",
         )
-    order = sorted(zip(-n_cells, names))
+    order = sorted((-n, str(donor)) for donor, n in n_cells.items())
     members: dict[Split, list[str]] = {"train": [], "val": [], "test": []}
     size = dict.fromkeys(SPLITS, 0)
     first: tuple[Split, ...] = ("train", "test", "val")
     for i, (minus_n, donor) in enumerate(order):
         split = first[i] if i < len(first) else min(SPLITS, key=lambda s: size[s] / SHARES[s])
-        members[split].append(str(donor))
-        size[split] -= int(minus_n)
+        members[split].append(donor)
+        size[split] -= minus_n
     return DonorSplits(**{split: tuple(sorted(members[split])) for split in SPLITS})
 
 
@@ -87,7 +87,7 @@ def split_by_donor(donors: np.ndarray, splits: DonorSplits, *, where: str = "") 
             found=f"in none: {', '.join(repr(d) for d in homeless[:8])}",
             fix="add them to `splits`, or to `exclude_donors`",
         )
-    return np.array([split_of[donor] for donor in donors.tolist()], dtype=object)
+    return pd.Series(donors).map(split_of).to_numpy(dtype=object)
 
 
 def split_by_cell(labels: np.ndarray) -> np.ndarray:
@@ -95,8 +95,9 @@ def split_by_cell(labels: np.ndarray) -> np.ndarray:
     generator = np.random.default_rng(SPLIT_SEED)
     split = np.empty(len(labels), dtype=object)
     ends = np.cumsum([SHARES[s] for s in SPLITS])
-    for label in np.unique(labels):
-        cells = generator.permutation(np.flatnonzero(labels == label))
+    code, names = pd.factorize(labels, sort=True)
+    for i in range(len(names)):
+        cells = generator.permutation(np.flatnonzero(code == i))
         cuts = np.rint(ends[:-1] * len(cells)).astype(int)
         for name, part in zip(SPLITS, np.split(cells, cuts)):
             split[part] = name
@@ -112,8 +113,10 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
         D142 if fewer than two labels are left: nothing could be told apart; D154 if validation has none.
     """
     excluded: dict[str, str] = {}
-    for label in np.unique(labels[~np.isin(labels, spec.unlabelled)]).tolist():
-        n = {name: int(((labels == label) & (split == name)).sum()) for name in SPLITS}
+    table = pd.crosstab(labels, split).reindex(columns=list(SPLITS), fill_value=0)
+    named = table.drop(index=list(spec.unlabelled), errors="ignore").sort_index()
+    for label in named.index.tolist():
+        n = {name: int(named.loc[label, name]) for name in SPLITS}
         few = [s for s in ("train", "test") if n[s] < spec.min_cells_per_label]
         counted = ", ".join(f"{name} {number}" for name, number in n.items())
         if label in spec.residual:
@@ -122,7 +125,7 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
             excluded[label] = (
                 f"fewer than {spec.min_cells_per_label} in {' and '.join(few)} ({counted})"
             )
-    scored = sorted(set(labels.tolist()) - set(excluded) - set(spec.unlabelled))
+    scored = [label for label in named.index.tolist() if label not in excluded]
     if len(scored) < 2:
         raise DataError(
             f"two cell types are needed to tell apart, {len(scored)} can be scored",
@@ -130,7 +133,7 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
             found="; ".join(f"{label}: {why}" for label, why in excluded.items()) or f"{scored}",
             fix="choose another label_key, or other splits",
         )
-    if not np.isin(labels[split == "val"], scored).any():
+    if not named.loc[scored, "val"].any():
         raise DataError(
             "no validation cell has a label that is scored: nothing could be chosen",
             code="D154",

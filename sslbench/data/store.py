@@ -60,8 +60,8 @@ def open_cells(store: Path, split: Split) -> Cells:
     manifest = read_manifest(store)
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    obs = pd.read_parquet(store / OBS)
-    row_ids = np.flatnonzero(obs["split"].to_numpy() == split).astype(np.int64)
+    obs = pd.read_parquet(store / OBS, columns=["label", "donor", "batch", "split"])
+    row_ids = np.flatnonzero(obs["split"] == split).astype(np.int64)
     rows = obs.iloc[row_ids]
     counts = CountsMatrix(
         indptr=np.load(store / INDPTR, mmap_mode="r"),

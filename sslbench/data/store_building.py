@@ -14,7 +14,7 @@ from sslbench.config import canonical_json
 from sslbench.data.catalogue import DatasetSpec
 from sslbench.data.counts import ChosenSlot, check_block, choose_slot
 from sslbench.data.genes import gene_names, highly_variable
-from sslbench.data.h5ad import H5adFile, open_h5ad
+from sslbench.data.h5ad import H5adFile, open_h5ad, reporting
 from sslbench.data.leaks import LeakCheck, leak_checks, profile_hashes
 from sslbench.data.manifest import MANIFEST, StoreManifest
 from sslbench.data.obs import CellTable, read_cell_table
@@ -101,7 +101,8 @@ def _survey(file: H5adFile, chosen: ChosenSlot) -> Survey:
             found=f"{n_cells} cells x {n_genes} genes",
         )
     n_non_zeros, profiles, largest = [], [], 0.0
-    for first_row, rows in file.blocks(chosen.slot):
+    blocks = reporting(file.blocks(chosen.slot), what="counts checked", n_cells=n_cells)
+    for first_row, rows in blocks:
         check_block(file, chosen.slot, first_row=first_row, rows=rows)
         n_non_zeros.append(np.diff(rows.indptr).astype(np.int64))
         profiles.append(profile_hashes(rows))
@@ -151,9 +152,12 @@ def _kept_rows(
     file: H5adFile, chosen: ChosenSlot, keep: np.ndarray, columns: np.ndarray
 ) -> Iterator[csr_matrix]:
     """Yield the rows `keep` (ascending) and the given columns, block by block."""
-    for first_row, rows in file.blocks(chosen.slot):
+    n_cells = file.shape(chosen.slot)[0]
+    blocks = reporting(file.blocks(chosen.slot), what="rows read", n_cells=n_cells)
+    for first_row, rows in blocks:
         start, end = np.searchsorted(keep, [first_row, first_row + rows.shape[0]])
-        yield rows[keep[start:end] - first_row][:, columns]
+        kept = rows if end - start == rows.shape[0] else rows[keep[start:end] - first_row]
+        yield kept if len(columns) == rows.shape[1] else kept[:, columns]
 
 
 def _digest(parts: list[str]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sslbench.data.cells import Cells
+from sslbench.data.packed import Expression, dense
 from sslbench.registry import ENCODERS, defining_module
 
 EMBED_ROWS = 1024
@@ -20,6 +21,14 @@ class Encoder(nn.Module, ABC):
 
     n_genes: int
     embedding_dim: int
+    reads_packed: ClassVar[bool] = (
+        False  # True: `forward` takes packed rows too, and saves their zeros
+    )
+
+    def __call__(self, x: Expression) -> Tensor:
+        """Return z (n_cells, embedding_dim) of expression x, dense or packed."""
+        z: Tensor = super().__call__(x if self.reads_packed else dense(x))
+        return z
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -34,7 +43,7 @@ def build_encoder(name: str, options: dict[str, Any], *, n_genes: int) -> Encode
     return encoder
 
 
-def embed_expression(encoder: nn.Module, x: Tensor) -> Tensor:
+def embed_expression(encoder: nn.Module, x: Expression) -> Tensor:
     """Return the output of a network for x in eval mode and without gradients; the mode is put back."""
     was_training = encoder.training
     encoder.eval()
@@ -60,5 +69,7 @@ def embed_cells(encoder: Encoder, cells: Cells, *, device: str = "cpu") -> np.nd
     parts = []
     for start in range(0, len(cells), EMBED_ROWS):
         index = np.arange(start, min(start + EMBED_ROWS, len(cells)))
-        parts.append(embed_expression(encoder, cells.minibatch(index, device=device).x).cpu())
+        parts.append(
+            embed_expression(encoder, cells.minibatch(index, device=device).expression).cpu()
+        )
     return torch.cat(parts).numpy()

@@ -9,6 +9,8 @@ from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
+from sslbench.data.packed import Expression
+from sslbench.encoders._gene_linear import GeneLinear
 from sslbench.encoders._layers import ACTIVATIONS, NORMS, lecun_normal
 from sslbench.encoders.base import Encoder
 from sslbench.registry import ENCODERS
@@ -45,16 +47,19 @@ class Options(ComponentOptions):
 class MLP(Encoder):
     """Hidden layers (linear, norm, activation, dropout), then one linear layer to the embedding."""
 
+    reads_packed = True
+
     def __init__(self, options: Options, *, n_genes: int) -> None:
         super().__init__()
         self.n_genes, self.embedding_dim = n_genes, options.embedding_dim
-        widths = (n_genes, *hidden_widths(options))
-        hidden = [_hidden_layer(options, n_in, n_out) for n_in, n_out in pairwise(widths)]
-        self.network = nn.Sequential(*hidden, nn.Linear(widths[-1], options.embedding_dim))
+        widths = (n_genes, *hidden_widths(options), options.embedding_dim)
+        linear = (GeneLinear(*widths[:2]), *(nn.Linear(*pair) for pair in pairwise(widths[1:])))
+        hidden = [_hidden_layer(options, layer) for layer in linear[:-1]]
+        self.network = nn.Sequential(*hidden, linear[-1])
         if options.activation == "selu":
             lecun_normal(self.network)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Expression) -> Tensor:
         """Return z (n_cells, embedding_dim) of normalised expression x (n_cells, n_genes)."""
         z: Tensor = self.network(x)
         return z
@@ -67,10 +72,10 @@ def hidden_widths(options: Options) -> tuple[int, ...]:
     return tuple(map(int, options.hidden.split("-")))
 
 
-def _hidden_layer(options: Options, n_in: int, n_out: int) -> nn.Sequential:
+def _hidden_layer(options: Options, linear: nn.Linear) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(n_in, n_out),
-        NORMS[options.norm](n_out),
+        linear,
+        NORMS[options.norm](linear.out_features),
         ACTIVATIONS[options.activation](),
         nn.Dropout(options.dropout),
     )

@@ -8,6 +8,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
+from sslbench.data.packed import Expression
+from sslbench.encoders._gene_linear import GeneLinear
 from sslbench.encoders._layers import ACTIVATIONS, NORMS
 from sslbench.encoders.base import Encoder
 from sslbench.registry import ENCODERS
@@ -39,17 +41,19 @@ class ResidualMLP(Encoder):
     data", 2021, arXiv 2106.11959.
     """
 
+    reads_packed = True
+
     def __init__(self, options: Options, *, n_genes: int) -> None:
         super().__init__()
         self.n_genes, self.embedding_dim = n_genes, options.embedding_dim
         self.network = nn.Sequential(
-            nn.Linear(n_genes, options.width),
+            GeneLinear(n_genes, options.width),
             *(_Block(options) for _ in range(options.depth)),
             NORMS[options.norm](options.width),
             nn.Linear(options.width, options.embedding_dim),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Expression) -> Tensor:
         """Return z (n_cells, embedding_dim) of normalised expression x (n_cells, n_genes)."""
         z: Tensor = self.network(x)
         return z

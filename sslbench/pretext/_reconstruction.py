@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.data.gene_programmes import gene_programmes, tf_programmes
+from sslbench.data.packed import Expression, PackedRows
 from sslbench.pretext._options import MaskOptions
 from sslbench.pretext.heads.base import build_head
-from sslbench.pretext.masks.base import Mask
+from sslbench.pretext.masks.base import Mask, Scored
 from sslbench.registry import MASKS, defining_module
+
+
+class Hidden(NamedTuple):
+    """What is left to see of a minibatch, and what the loss looks at."""
+
+    visible: Expression  # (n_cells, n_genes), hidden genes 0
+    scored: Scored  # (n_cells, n_genes)
+    fraction: Tensor  # (): of the entries that are hidden
 
 
 class Reconstruction(nn.Module):
@@ -24,7 +35,8 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.mask_function = MASKS.load(options.mask)
         self.mask_options = _mask_options(options)
-        self.needs = defining_module(self.mask_function).NEEDS
+        module = defining_module(self.mask_function)
+        self.needs, self.mask_non_zeros = module.NEEDS, getattr(module, "of_non_zeros", None)
         self.source = options.programmes
         self.decoder, n_inputs = _decoder(options, embedding_dim=embedding_dim)
         self.head = build_head(options.head, n_inputs=n_inputs, n_genes=n_genes)
@@ -42,6 +54,16 @@ class Reconstruction(nn.Module):
             self.programmes = torch.from_numpy(of_tf.matrix).to(device)
             self.tf_genes = torch.from_numpy(of_tf.tf_genes).to(device)
 
+    def hide(self, minibatch: CellBatch, generator: torch.Generator) -> Hidden:
+        """Draw a mask and apply it; programmes must have been prepared."""
+        x = minibatch.expression
+        if isinstance(x, PackedRows) and self.mask_non_zeros is not None:
+            hidden, scored = self.mask_non_zeros(x, options=self.mask_options, generator=generator)
+            return Hidden(x.only(~hidden), scored, scored.mean())
+        mask = self.mask(minibatch.x, generator)
+        visible = minibatch.x.masked_fill(mask.hidden, 0.0)
+        return Hidden(visible, mask.scored, mask.hidden.float().mean())
+
     def mask(self, x: Tensor, generator: torch.Generator) -> Mask:
         """Draw the mask of x (n_cells, n_genes); programmes must have been prepared."""
         if self.needs is not None and self.programmes is None:
@@ -55,13 +77,16 @@ class Reconstruction(nn.Module):
         )
         return drawn
 
-    def loss(self, z: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
+    def loss(self, z: Tensor, minibatch: CellBatch, scored: Scored) -> Tensor:
         """Return the head's mean loss () over the scored entries.
 
         `z` (n_cells, embedding_dim) is what the encoder made of the visible genes, `minibatch` the cells
         as they are, `scored` (n_cells, n_genes) boolean or weights.
         """
-        return self.head.loss(self.decoder(z), minibatch, scored)
+        decoded = self.decoder(z)
+        if isinstance(scored, Tensor):
+            return self.head.loss(decoded, minibatch, scored)
+        return self.head.packed_loss(decoded, minibatch, scored)
 
 
 def _mask_options(options: MaskOptions) -> ComponentOptions:

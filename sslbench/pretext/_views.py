@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -50,7 +49,7 @@ class Views(nn.Module):
         for chosen, augmentation in zip(self.chosen, self.augmentations, strict=True):
             x = _applied(augmentation, chosen, cells, generator)
             changes[chosen.name] = _relative_change(cells.x, x)
-            cells = replace(cells, x=x)
+            cells = cells.seen_as(x)
         return cells.x, changes
 
 

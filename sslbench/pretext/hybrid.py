@@ -105,7 +105,7 @@ class Hybrid(Pretext):
 
     def masked_view(self, x: Tensor, *, of: CellBatch, generator: torch.Generator) -> MaskedView:
         """Hide genes of the view x (n_cells, n_genes) and reconstruct the cells as they were measured."""
-        mask = self.reconstruction.mask(x, generator)
-        z = self.encoder(x.masked_fill(mask.hidden, 0.0))
-        reconstructed = self.reconstruction.loss(z, of, mask.scored)
-        return MaskedView(z, reconstructed, mask.hidden.float().mean())
+        hidden = self.reconstruction.hide(of.seen_as(x), generator)
+        z = self.encoder(hidden.visible)
+        reconstructed = self.reconstruction.loss(z, of, hidden.scored)
+        return MaskedView(z, reconstructed, hidden.fraction)

@@ -45,7 +45,7 @@ class Masked(Pretext):
 
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Return the reconstruction loss over the scored genes, and the fraction of genes hidden."""
-        mask = self.reconstruction.mask(minibatch.x, generator)
-        z = self.encoder(minibatch.x.masked_fill(mask.hidden, 0.0))
-        value = self.reconstruction.loss(z, minibatch, mask.scored)
-        return Loss(value, {"hidden_fraction": mask.hidden.float().mean()})
+        hidden = self.reconstruction.hide(minibatch, generator)
+        z = self.encoder(hidden.visible)
+        value = self.reconstruction.loss(z, minibatch, hidden.scored)
+        return Loss(value, {"hidden_fraction": hidden.fraction})

@@ -55,7 +55,7 @@ class Supervised(Pretext):
         """Return the weighted mean cross-entropy of the labelled cells, 0 if there are none."""
         if minibatch.label is None:
             raise ValueError("supervised training needs a minibatch with labels, got label=None")
-        logits = self.classifier(self.encoder(minibatch.x))
+        logits = self.classifier(self.encoder(minibatch.expression))
         label, known = minibatch.label, minibatch.label != UNLABELLED
         losses = cross_entropy(
             logits, label, weight=self.class_weight, ignore_index=UNLABELLED, reduction="none"

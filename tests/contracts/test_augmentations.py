@@ -9,7 +9,7 @@ import torch
 from annotated_types import Le
 from scipy.sparse import csr_matrix
 
-from sslbench.data.cells import Cells, CountsMatrix, normalise
+from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.pretext.augmentations.base import ORDER, Augmentation, build_augmentation
 from sslbench.registry import AUGMENTATIONS, defining_module
 from tests.factories import synthetic_cells
@@ -152,7 +152,7 @@ def test_a_cell_without_counts_has_a_finite_view(name):
     minibatch = train_cells().minibatch(np.arange(3))
     counts = minibatch.counts * torch.tensor([[1.0], [0.0], [1.0]])
     size = counts.sum(dim=1)
-    empty = replace(minibatch, x=normalise(counts, size), counts=counts, library_size=size)
+    empty = replace(minibatch, raw=counts, library_size=size)
     assert draw(name, minibatch=empty).isfinite().all()
 
 

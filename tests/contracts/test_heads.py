@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sslbench.data.cells import CellBatch, normalise
+from sslbench.data.cells import CellBatch
 from sslbench.pretext.heads.base import build_head
 from sslbench.registry import HEADS, defining_module
 
@@ -19,8 +19,7 @@ def some_minibatch(n_cells=N_CELLS):
     )
     size = counts.sum(dim=1)
     return CellBatch(
-        x=normalise(counts, size),
-        counts=counts,
+        raw=counts,
         library_size=size,
         row_ids=torch.arange(n_cells),
         label=None,
@@ -63,8 +62,8 @@ def test_the_target_of_an_unscored_gene_changes_neither_loss_nor_gradient(name):
     # The library size is an offset and stays: only the targets of unscored genes change.
     changed = replace(
         minibatch,
-        x=minibatch.x.where(scored, minibatch.x + 5),
-        counts=minibatch.counts.where(scored, minibatch.counts + 7),
+        view=minibatch.x.where(scored, minibatch.x + 5),
+        raw=minibatch.counts.where(scored, minibatch.counts + 7),
     )
     values, gradients = [], []
     for cells in (minibatch, changed):
@@ -81,7 +80,7 @@ def test_the_target_of_an_unscored_gene_changes_neither_loss_nor_gradient(name):
 def test_the_target_of_a_scored_gene_changes_the_loss(name):
     head, decoded = some_head(name)
     minibatch, scored = some_minibatch(), some_scored(0.3)
-    changed = replace(minibatch, x=minibatch.x + 5 * scored, counts=minibatch.counts + 7 * scored)
+    changed = replace(minibatch, view=minibatch.x + 5 * scored, raw=minibatch.counts + 7 * scored)
     assert head.loss(decoded, minibatch, scored) != head.loss(decoded, changed, scored)
 
 
@@ -122,7 +121,7 @@ def test_cells_without_counts_and_very_deep_cells_stay_finite(name):
     depth = torch.tensor([0.0, 1e4]).repeat(N_CELLS // 2).unsqueeze(1)
     counts = minibatch.counts * depth
     size = counts.sum(dim=1)
-    extreme = replace(minibatch, x=normalise(counts, size), counts=counts, library_size=size)
+    extreme = replace(minibatch, raw=counts, library_size=size)
     loss = head.loss(decoded * 50, extreme, some_scored(0.5))
     loss.backward()
     assert loss.isfinite()

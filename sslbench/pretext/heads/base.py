@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sslbench.data.cells import CellBatch
+from sslbench.pretext.masks.base import PackedWeights
 from sslbench.registry import HEADS, defining_module
 
 
@@ -21,6 +22,10 @@ class Head(nn.Module, ABC):
         `decoded` is (n_cells, n_inputs), `scored` (n_cells, n_genes) boolean or weights; a minibatch
         without a scored entry gives 0 with a gradient of 0.
         """
+
+    def packed_loss(self, decoded: Tensor, minibatch: CellBatch, scored: PackedWeights) -> Tensor:
+        """Return the same for weights of packed expression; a head that gains by it does it without `dense`."""
+        return self.loss(decoded, minibatch, scored.dense())
 
 
 def build_head(name: str, *, n_inputs: int, n_genes: int) -> Head:

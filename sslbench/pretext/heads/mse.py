@@ -6,7 +6,10 @@ from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
 from sslbench.data.cells import CellBatch
+from sslbench.data.packed import PackedRows
+from sslbench.pretext.heads._squared_error import packed_squared_error
 from sslbench.pretext.heads.base import Head, mean_over_scored
+from sslbench.pretext.masks.base import PackedWeights
 from sslbench.registry import HEADS
 
 
@@ -25,3 +28,9 @@ class MeanSquaredError(Head):
     def loss(self, decoded: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
         """Return the mean squared error () of x over the scored entries; ≥ 0, lower is better."""
         return mean_over_scored((self.output(decoded) - minibatch.x).square(), scored)
+
+    def packed_loss(self, decoded: Tensor, minibatch: CellBatch, scored: PackedWeights) -> Tensor:
+        """Return the same without an array of (n_cells, n_genes)."""
+        target = minibatch.expression
+        assert isinstance(target, PackedRows)
+        return packed_squared_error(decoded, output=self.output, target=target, scored=scored)

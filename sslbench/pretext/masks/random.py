@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from sslbench.config import ComponentOptions
-from sslbench.pretext.masks.base import Mask, Needs
+from sslbench.data.packed import PackedRows
+from sslbench.pretext.masks.base import Mask, Needs, PackedMask, PackedWeights
 from sslbench.registry import MASKS
 
 NEEDS: Needs = None
@@ -34,3 +35,17 @@ def random_mask(
     """
     hidden = torch.rand(x.shape, generator=generator, device=x.device) < options.rate
     return Mask(hidden=hidden, scored=hidden)
+
+
+def of_non_zeros(x: PackedRows, *, options: Options, generator: torch.Generator) -> PackedMask:
+    """Hide each non-zero with probability `options.rate`, and weigh every zero by its chance to be hidden.
+
+    Loss and gradient have the expectation of `random_mask`, with less variance: whether a zero is hidden
+    changes only whether it is scored, so its mean takes the place of a draw. There are as many draws as
+    non-zeros.
+    """
+    hidden = torch.rand(x.value.shape, generator=generator, device=x.value.device) < options.rate
+    weights = PackedWeights(
+        pattern=x.pattern, listed=hidden.to(x.value.dtype), elsewhere=options.rate
+    )
+    return PackedMask(hidden=hidden, scored=weights)

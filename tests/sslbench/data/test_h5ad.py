@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_array, csr_matrix
 
+from sslbench.data import h5ad
 from sslbench.data.h5ad import as_csr, open_h5ad
 from sslbench.errors import DataError
 from tests.factories import synthetic_adata
@@ -135,3 +136,15 @@ def test_the_users_matrix_is_left_as_it_is() -> None:
     given = csr_matrix((np.array([0.0, 1.0]), np.array([0, 1]), np.array([0, 2])), shape=(1, 2))
     as_csr(given)
     assert given.nnz == 2
+
+
+def test_a_pass_that_takes_long_tells_how_many_cells_are_done_and_a_short_one_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocks = [(0, csr_matrix((3_000, 5))), (3_000, csr_matrix((1_000, 5)))]
+    caplog.set_level("INFO", logger="sslbench")
+    assert list(h5ad.reporting(iter(blocks), what="checked", n_cells=4_000)) == blocks
+    assert caplog.messages == []
+    monkeypatch.setattr(h5ad, "SECONDS_BETWEEN_LINES", 0.0)
+    list(h5ad.reporting(iter(blocks), what="checked", n_cells=4_000))
+    assert caplog.messages == ["checked: 3,000 of 4,000 cells", "checked: 4,000 of 4,000 cells"]

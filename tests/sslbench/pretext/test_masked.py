@@ -57,6 +57,7 @@ def generator(seed=0):
 def shows(pretext, mask):
     """Let a pretext draw one given mask whatever the generator says."""
     pretext.reconstruction.mask_function = lambda x, **_: mask
+    pretext.reconstruction.mask_non_zeros = None
     return pretext
 
 
@@ -133,8 +134,8 @@ def test_what_an_unscored_hidden_gene_holds_matters_to_nothing(head):
     minibatch, ignored = everything(some_cells()), mask.hidden & ~scored
     noisy = replace(
         minibatch,
-        x=minibatch.x.masked_fill(ignored, 3.3),
-        counts=minibatch.counts.masked_fill(ignored, 11.0),
+        view=minibatch.x.masked_fill(ignored, 3.3),
+        raw=minibatch.counts.masked_fill(ignored, 11.0),
     )
     results = []
     for cells in (minibatch, noisy):

@@ -74,7 +74,7 @@ def test_an_unlabelled_cell_gives_no_gradient():
     pretext = prepared(cells)
     minibatch = everything(cells)
     x = minibatch.x.clone().requires_grad_()
-    loss_of(pretext, replace(minibatch, x=x)).backward()
+    loss_of(pretext, replace(minibatch, view=x)).backward()
     assert x.grad[2].abs().max() == 0
     assert (x.grad[:2].abs().amax(dim=1) > 0).all()
 

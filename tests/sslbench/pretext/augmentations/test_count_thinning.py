@@ -72,7 +72,7 @@ def test_a_view_loses_the_declared_share_of_molecules():
     """A cell's smallest step of expm1(x) is one molecule: the view's depth can be read from it."""
     counts = torch.ones(400, 60)
     minibatch = synthetic_cells(n_cells=400).minibatch(np.arange(400))
-    minibatch = replace(minibatch, counts=counts, library_size=counts.sum(dim=1))
+    minibatch = replace(minibatch, raw=counts, library_size=counts.sum(dim=1))
     x = CountThinning(Options())(minibatch, strength=0.2, generator=generator())
     low, high = binom.interval(0.999, counts.numel(), 0.8)
     assert low <= (x > 0).sum().item() <= high
@@ -80,7 +80,7 @@ def test_a_view_loses_the_declared_share_of_molecules():
 
 def test_a_view_is_made_of_counts_alone():
     minibatch = synthetic_cells().minibatch(np.arange(9))
-    other = replace(minibatch, x=torch.rand(9, 60))
+    other = replace(minibatch, view=torch.rand(9, 60))
     first, second = (
         CountThinning(Options())(cells, strength=0.4, generator=generator())
         for cells in (minibatch, other)

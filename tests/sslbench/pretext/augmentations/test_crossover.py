@@ -21,7 +21,7 @@ def origins(*, strength, n_cells=300, n_genes=400):
     """For each gene of each cell, the cell whose value it has in the view."""
     minibatch = synthetic_cells(n_cells=4).minibatch(np.arange(4))
     x = torch.arange(n_cells).float().unsqueeze(1).expand(n_cells, n_genes)
-    cells = replace(minibatch, x=x)
+    cells = replace(minibatch, view=x)
     return Crossover(Options())(cells, strength=strength, generator=generator()).long()
 
 

@@ -22,7 +22,7 @@ def prepared(cells):
 
 def everyone(cells, x):
     """All cells as one minibatch with expression x."""
-    return replace(cells.minibatch(np.arange(len(cells))), x=x)
+    return replace(cells.minibatch(np.arange(len(cells))), view=x)
 
 
 def generator(seed=0):

@@ -15,7 +15,7 @@ N_CELLS = 240
 def dropped(strength, *, seed=0):
     """Which genes were set to 0, (n_cells, n_genes), where all of them were expressed."""
     cells = synthetic_cells(n_cells=N_CELLS).minibatch(np.arange(N_CELLS))
-    cells = replace(cells, x=torch.ones_like(cells.x))
+    cells = replace(cells, view=torch.ones_like(cells.x))
     view = build_augmentation("gene_dropout", {})(
         cells, strength=strength, generator=torch.Generator().manual_seed(seed)
     )

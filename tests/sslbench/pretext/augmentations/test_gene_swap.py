@@ -17,7 +17,7 @@ def sources(*, strength, n_cells=50, n_genes=40, seed=0):
     x = torch.arange(n_genes).float().expand(n_cells, n_genes)
     generator = torch.Generator().manual_seed(seed)
     return GeneSwap(Options())(
-        replace(minibatch, x=x), strength=strength, generator=generator
+        replace(minibatch, view=x), strength=strength, generator=generator
     ).long()
 
 

@@ -158,7 +158,7 @@ def test_a_cell_without_mutual_neighbours_stays_unchanged(n_batches):
     listed = pairs_by_the_loop(principal_components(cells), batch=cells.batch, k=1)
     minibatch = cells.minibatch(np.arange(60))
     # Expression that an augmentation before this one has changed is kept too.
-    minibatch = replace(minibatch, x=minibatch.x * 0.5)
+    minibatch = replace(minibatch, view=minibatch.x * 0.5)
     x = view(prepared(cells, neighbours=1), minibatch)
     unchanged = (x == minibatch.x).all(dim=1).nonzero().flatten().tolist()
     assert unchanged == sorted(set(range(60)) - {a for a, _ in listed})

@@ -27,7 +27,7 @@ def hidden(programmes, *, strength, seed=0, n_cells=100):
     augmentation = ProgrammeDropout(Options(programmes=programmes))
     augmentation.prepare(cells)
     minibatch = cells.minibatch(np.arange(n_cells))
-    everything_expressed = replace(minibatch, x=torch.ones(n_cells, N_GENES))
+    everything_expressed = replace(minibatch, view=torch.ones(n_cells, N_GENES))
     generator = torch.Generator().manual_seed(seed)
     return augmentation(everything_expressed, strength=strength, generator=generator) == 0
 

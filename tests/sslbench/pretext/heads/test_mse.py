@@ -8,7 +8,7 @@ from sslbench.pretext.heads.mse import MeanSquaredError, Options
 def minibatch_of(x):
     n_cells = len(x)
     ones = torch.ones(n_cells)
-    return CellBatch(x=x, counts=x, library_size=ones, row_ids=ones.long(), label=None)
+    return CellBatch(raw=x, view=x, library_size=ones, row_ids=ones.long(), label=None)
 
 
 def test_mse_equals_a_loop_over_scored_cells_and_genes():

@@ -74,9 +74,7 @@ def test_loss_is_the_mean_negative_log_likelihood_of_scored_counts():
     torch.manual_seed(0)
     counts = torch.poisson(torch.rand(6, 5) * 4)
     size = counts.sum(dim=1)
-    minibatch = CellBatch(
-        x=counts, counts=counts, library_size=size, row_ids=torch.arange(6), label=None
-    )
+    minibatch = CellBatch(raw=counts, library_size=size, row_ids=torch.arange(6), label=None)
     head, decoded = NegativeBinomial(Options(), n_inputs=3, n_genes=5), torch.randn(6, 3)
     with torch.no_grad():
         head.log_theta.copy_(torch.linspace(-1, 2, 5))
@@ -100,8 +98,7 @@ def test_dispersion_stays_within_its_bounds():
         head.log_theta.copy_(torch.tensor([-1e4, 0.0, 1e4]))
     counts = torch.tensor([[3.0, 0.0, 5.0]])
     minibatch = CellBatch(
-        x=counts,
-        counts=counts,
+        raw=counts,
         library_size=counts.sum(dim=1),
         row_ids=torch.arange(1),
         label=None,

@@ -18,9 +18,7 @@ def test_loss_is_the_mean_negative_log_likelihood_of_scored_counts():
     torch.manual_seed(0)
     counts = torch.poisson(torch.rand(6, 5) * 4)
     size = counts.sum(dim=1)
-    minibatch = CellBatch(
-        x=counts, counts=counts, library_size=size, row_ids=torch.arange(6), label=None
-    )
+    minibatch = CellBatch(raw=counts, library_size=size, row_ids=torch.arange(6), label=None)
     head, decoded = Poisson(Options(), n_inputs=3, n_genes=5), torch.randn(6, 3)
     scored = torch.rand(6, 5) < 0.6
     with torch.no_grad():
