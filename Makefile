@@ -9,10 +9,11 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep check-sweep list status leaderboard ui pull sync check test test-nightly clean
+.PHONY: help setup sweep check-sweep list status leaderboard ui pull sync check test test-nightly bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -66,6 +67,14 @@ test: $(READY)  ## everything that continuous integration runs
 
 test-nightly: $(READY)  ## the long fault and scale runs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m nightly $(ARGS)
+
+bench: $(BENCH_READY)  ## [ARGS="loaders --rounds 15"]: measure this project beside what people use instead
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(BENCH_READY): $(READY)
+	@echo "adding what the benchmarks compare with to $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 clean:  ## remove caches; the environment and all results stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build
