@@ -17,6 +17,7 @@ from sslbench.checkpoint import save_checkpoint
 from sslbench.collapse import monitor_of, refuse_collapse
 from sslbench.config import TrialConfig
 from sslbench.data.cells import Cells
+from sslbench.data.sampling import at_most
 from sslbench.data.store import open_cells, read_manifest
 from sslbench.encoders.base import build_encoder, embed_cells, embed_rows
 from sslbench.errors import DivergedError
@@ -27,6 +28,8 @@ from sslbench.seeding import global_stream, numpy_generator
 from sslbench.training import fit
 
 OnReport = Callable[[CurvePoint], None]
+# What a trial is chosen by: more cells than these cost more at every report than they add to the choice.
+REFERENCE_CELLS, QUERY_CELLS = 8_000, 4_000
 CHECKPOINT, PREDICTIONS = "checkpoint", "predictions.parquet"
 
 
@@ -43,7 +46,9 @@ def run_trial(
     """Pretrain and evaluate one encoder; the same config on the same store gives bit-equal scores on CPU.
 
     `report` receives a point of the curve at every evaluation and may raise to stop the trial. Test cells
-    are opened only if `score_test`; then the checkpoint and the test predictions are written to `workdir`.
+    are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
+    scored on a fixed part of them (at most `REFERENCE_CELLS` of train, `QUERY_CELLS` of val), and the
+    checkpoint and the test predictions are written to `workdir`.
 
     Raises
     ------
@@ -55,6 +60,7 @@ def run_trial(
     """
     started = time.monotonic()
     train, val = open_cells(store, "train"), open_cells(store, "val")
+    reference, query = at_most(REFERENCE_CELLS, train), at_most(QUERY_CELLS, val)
 
     pretext = build(config, train, device=device)
     monitor = monitor_of(pretext.encoder, train, seed=config.seed, device=device)
@@ -69,7 +75,7 @@ def run_trial(
         shape = monitor.shape(pretext.encoder)
         if pretext.can_collapse:
             refuse_collapse(shape, untrained=monitor.untrained, updates=updates)
-        value = objective.score(pretext, train, val, config.seed, device)
+        value = objective.score(pretext, reference, query, config.seed, device)
         values = losses | shape.values() | {config.objective: value}
         report(course.add(updates, values, value, pretext))
         return not course.is_stale()
@@ -80,8 +86,10 @@ def run_trial(
         fit(pretext, visible, config.training, seed=config.seed, device=device, on_report=evaluate)
 
     pretext.load_state_dict(course.best_weights)
-    known = embedded(pretext, train, device)
-    scores = scored("val", tasks, known, embedded(pretext, val, device), config.seed).scores
+    if score_test:
+        reference, query = train, val
+    known = embedded(pretext, reference, device)
+    scores = scored("val", tasks, known, embedded(pretext, query, device), config.seed).scores
     if score_test:
         test = open_cells(store, "test")
         on_test = scored("test", tasks, known, embedded(pretext, test, device), config.seed)

@@ -25,6 +25,13 @@ class MaskOptions(ComponentOptions):
         None, description="whether gene_programme draws for each cell or once a minibatch"
     )
     head: str = Field("mse", description="output and loss; a name of `sslbench list`")
+    head_fraction: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="fraction of the outputs, in blocks of 512 genes drawn anew, that a step works out: cheaper, "
+        "unbiased; mask random, head mse, no augmentation, on a CPU (1 if not given)",
+    )
     programmes: str = Field(
         "bundled",
         description="for the masks that use programmes: bundled, coexpression (found on training "
@@ -39,18 +46,28 @@ class MaskOptions(ComponentOptions):
         """Check the names, refuse what the mask does not have and write its defaults out."""
         given = dict(given)
         mask = given.get("mask", cls.model_fields["mask"].default)
-        fields = MASKS.options(mask).model_fields
-        HEADS.check(given.get("head", cls.model_fields["head"].default))
+        head = HEADS.check(given.get("head", cls.model_fields["head"].default))
+        of_mask, of_head = MASKS.options(mask).model_fields, HEADS.options(head).model_fields
         for option in ("mask_rate", "mask_per"):
-            field = fields.get(option.removeprefix("mask_"))
-            if given.get(option) is None:
-                given[option] = field.default if field else None
-            elif field is None:
-                raise ValueError(
-                    f"mask {mask!r} has no {option}, got {option}={given[option]}; "
-                    f"leave {option} out or choose a mask that has one"
-                )
+            _complete(given, option, of_mask, f"mask {mask!r}")
+        _complete(given, "head_fraction", of_head, f"head {head!r}")
+        if mask != "random" and given["head_fraction"] not in (None, 1.0):
+            raise ValueError(
+                f"head_fraction needs mask 'random', got {mask!r}; leave head_fraction out"
+            )
         return given
+
+
+def _complete(given: dict[str, Any], option: str, fields: dict[str, FieldInfo], whose: str) -> None:
+    """Write the default of an option out, or refuse it where the thing it belongs to does not have it."""
+    kind, _, name = option.partition("_")
+    if given.get(option) is None:
+        given[option] = fields[name].default if name in fields else None
+    elif name not in fields:
+        raise ValueError(
+            f"{whose} has no {option}, got {option}={given[option]}; "
+            f"leave {option} out or choose a {kind} that has one"
+        )
 
 
 class ProjectorOptions(ComponentOptions):

@@ -39,7 +39,8 @@ class Reconstruction(nn.Module):
         self.needs, self.mask_non_zeros = module.NEEDS, getattr(module, "of_non_zeros", None)
         self.source = options.programmes
         self.decoder, n_inputs = _decoder(options, embedding_dim=embedding_dim)
-        self.head = build_head(options.head, n_inputs=n_inputs, n_genes=n_genes)
+        given = {} if options.head_fraction is None else {"fraction": options.head_fraction}
+        self.head = build_head(options.head, given, n_inputs=n_inputs, n_genes=n_genes)
         self.register_buffer("programmes", None)
         self.register_buffer("tf_genes", None)
 

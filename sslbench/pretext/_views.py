@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.data.cells import CellBatch, Cells
+from sslbench.data.packed import Expression
 from sslbench.pretext._options import ChosenAugmentation, ViewOptions, chosen_augmentations
 from sslbench.pretext.augmentations.base import ORDER, Augmentation, build_augmentation
 
@@ -15,8 +16,8 @@ from sslbench.pretext.augmentations.base import ORDER, Augmentation, build_augme
 class TwoViews(NamedTuple):
     """Expression of the same cells twice, each (n_cells, n_genes), and how much each augmentation changed."""
 
-    first: Tensor
-    second: Tensor
+    first: Expression
+    second: Expression
     logs: dict[str, Tensor]
 
 
@@ -43,14 +44,16 @@ class Views(nn.Module):
         logs = {f"change_{name}": (changes[name] + more[name]) / 2 for name in changes}
         return TwoViews(first, second, logs)
 
-    def one(self, cells: CellBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def one(
+        self, cells: CellBatch, generator: torch.Generator
+    ) -> tuple[Expression, dict[str, Tensor]]:
         """Draw one view (n_cells, n_genes); also return the relative change by each augmentation, ()."""
         changes: dict[str, Tensor] = {}
         for chosen, augmentation in zip(self.chosen, self.augmentations, strict=True):
             x = _applied(augmentation, chosen, cells, generator)
             changes[chosen.name] = _relative_change(cells.x, x)
             cells = cells.seen_as(x)
-        return cells.x, changes
+        return cells.expression, changes
 
 
 def _applied(

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sslbench.data.cells import CellBatch, Cells
+from sslbench.data.packed import Expression
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._nt_xent import nt_xent
 from sslbench.pretext._options import MaskOptions, ProjectorOptions, ViewOptions
@@ -103,9 +104,12 @@ class Hybrid(Pretext):
         }
         return Loss(value, drawn.logs | logs)
 
-    def masked_view(self, x: Tensor, *, of: CellBatch, generator: torch.Generator) -> MaskedView:
+    def masked_view(
+        self, x: Expression, *, of: CellBatch, generator: torch.Generator
+    ) -> MaskedView:
         """Hide genes of the view x (n_cells, n_genes) and reconstruct the cells as they were measured."""
-        hidden = self.reconstruction.hide(of.seen_as(x), generator)
+        view = of.seen_as(x) if isinstance(x, Tensor) else of
+        hidden = self.reconstruction.hide(view, generator)
         z = self.encoder(hidden.visible)
         reconstructed = self.reconstruction.loss(z, of, hidden.scored)
         return MaskedView(z, reconstructed, hidden.fraction)

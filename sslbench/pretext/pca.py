@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
 from sklearn.decomposition import PCA
 
 from sslbench.config import ComponentOptions
-from sslbench.data.cells import CellBatch, Cells, normalise
+from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.errors import ConfigError
 from sslbench.pretext.base import Loss, Pretext
 from sslbench.registry import ENCODERS, PRETEXTS
+
+ROWS = 4096  # of expression at once, in float64: 64 MB of 2,000 genes
 
 
 class Options(ComponentOptions):
@@ -20,7 +23,7 @@ class Options(ComponentOptions):
 
 @PRETEXTS.register
 class PrincipalComponents(Pretext):
-    """Deterministic full singular value decomposition; `encoder(x)` equals scikit-learn's transform."""
+    """Exact components, never a randomised solver; `encoder(x)` equals scikit-learn's transform."""
 
     regime = "unsupervised"
     gradient_free = True
@@ -51,11 +54,9 @@ class PrincipalComponents(Pretext):
                 code="C031",
                 fix=f"set encoder/embedding_dim to {most} or less",
             )
-        counts = torch.from_numpy(train.dense_counts())
-        # float64: the float32 result must not depend on the order of a sum.
-        x = normalise(counts, counts.sum(dim=1)).double().numpy()
-        fitted = PCA(n_components, svd_solver="full").fit(x)
-        self._write(fitted.components_, -fitted.components_ @ fitted.mean_)
+        few = len(train) <= train.n_genes
+        components, mean = (of_few_cells if few else of_many_cells)(train, n_components)
+        self._write(components, -components @ mean)
 
     def _write(self, weight: np.ndarray, bias: np.ndarray) -> None:
         projection = self.encoder.get_submodule("projection")
@@ -65,3 +66,28 @@ class PrincipalComponents(Pretext):
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Raise: there is no loss to minimise, `prepare` is all there is."""
         raise RuntimeError("pca has no loss; prepare(train) already fits it (gradient_free)")
+
+
+def of_few_cells(train: Cells, n_components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return components (n_components, n_genes) and mean (n_genes,), float64, of all cells at once."""
+    # float64: the float32 result must not depend on the order of a sum.
+    x = train.minibatch(np.arange(len(train))).x.double().numpy()
+    fitted = PCA(n_components, svd_solver="full").fit(x)
+    return fitted.components_, fitted.mean_
+
+
+def of_many_cells(train: Cells, n_components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same from the covariance of genes, summed over blocks: memory does not grow with cells."""
+    n_genes = train.n_genes
+    products = torch.zeros(n_genes, n_genes, dtype=torch.float64)
+    total = torch.zeros(n_genes, dtype=torch.float64)
+    for start in range(0, len(train), ROWS):
+        x = train.minibatch(np.arange(start, min(start + ROWS, len(train)))).x.double()
+        products.addmm_(x.T, x)
+        total += x.sum(dim=0)
+    mean = total.numpy() / len(train)
+    covariance = products.numpy() / len(train) - np.outer(mean, mean)
+    last = (n_genes - n_components, n_genes - 1)
+    components = eigh(covariance, subset_by_index=last)[1].T[::-1]
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    return components * np.sign(largest), mean  # scikit-learn's rule of signs

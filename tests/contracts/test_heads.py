@@ -28,7 +28,7 @@ def some_minibatch(n_cells=N_CELLS):
 
 def some_head(name):
     torch.manual_seed(0)
-    return build_head(name, n_inputs=N_INPUTS, n_genes=N_GENES), torch.randn(N_CELLS, N_INPUTS)
+    return build_head(name, {}, n_inputs=N_INPUTS, n_genes=N_GENES), torch.randn(N_CELLS, N_INPUTS)
 
 
 def some_scored(rate, seed=0):

@@ -1,5 +1,6 @@
 """Every pretext task keeps the contract of pretext/base.py; a new file is covered the moment it exists."""
 
+from contextlib import nullcontext
 from typing import get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from sslbench.config import TrainingOptions
 from sslbench.data.cells import Cells, CountsMatrix
+from sslbench.data.resident import on_device
 from sslbench.encoders.base import build_encoder, embed_cells
 from sslbench.pretext.base import Loss, Pretext, build_pretext
 from sslbench.registry import PRETEXTS, defining_module
@@ -217,3 +219,24 @@ def test_a_trained_embedding_is_the_same_in_any_order_any_minibatch_or_alone(nam
         with torch.inference_mode():
             part = pretext.encoder.eval()(x).numpy()
         np.testing.assert_allclose(part, together[index], atol=1e-5)
+
+
+def losses_of_a_gpu(name, *, precision):
+    """The step of a GPU, taken on the CPU: dense minibatches gathered from resident counts, autocast."""
+    pretext = prepared(name)
+    pretext.eval()  # no dropout: only the precision may differ
+    source = on_device(visible_to(type(pretext), some_cells()), device="cpu")
+    minibatch = source.minibatch(np.arange(64), device="cpu")
+    with precision:
+        value = pretext.loss(minibatch, torch.Generator().manual_seed(0)).value
+    value.backward()
+    return value, [p.grad for p in pretext.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("name", gradient_based())
+def test_in_mixed_precision_the_loss_is_nearly_the_same_and_gradients_stay_float32(name):
+    exact, _ = losses_of_a_gpu(name, precision=nullcontext())
+    mixed, gradients = losses_of_a_gpu(name, precision=torch.autocast("cpu", dtype=torch.bfloat16))
+    assert mixed.item() == pytest.approx(exact.item(), rel=0.05, abs=0.02)
+    assert gradients
+    assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)

@@ -19,18 +19,43 @@ BLOCK_GENES = 512  # x 256 cells x 4 bytes: half a megabyte
 
 
 def packed_squared_error(
-    decoded: Tensor, *, output: nn.Linear, target: PackedRows, scored: PackedWeights
+    decoded: Tensor,
+    *,
+    output: nn.Linear,
+    target: PackedRows,
+    scored: PackedWeights,
+    fraction: float = 1.0,
 ) -> Tensor:
     """Return the mean () of `(output(decoded) - target)²` over (n_cells, n_genes), weighted by `scored`.
 
     `decoded` is (n_cells, n_inputs); `scored` weighs the places that `target` lists, and all others alike. On
     the CPU, in any floating type. Zeros cost no more than their matrix product: with p predicted and w the
     weight of what is not listed, the sum is `w Σ p²` over all places and a correction at those listed.
+
+    A `fraction` below 1 works out that part of the blocks of genes, drawn anew from torch's global stream and
+    weighed up: loss and gradients keep their expectation and gain variance; at least one block is drawn.
     """
+    blocks = _drawn_blocks(len(output.weight), fraction)
     mean: Tensor = _SquaredError.apply(  # type: ignore[no-untyped-call]
-        decoded, output.weight, output.bias, target, scored
+        decoded, output.weight, output.bias, target, scored, blocks
     )
     return mean
+
+
+class _Blocks(NamedTuple):
+    """The blocks of genes that a step works out."""
+
+    starts: list[int]  # the first gene of each
+    share: float  # of all blocks
+
+
+def _drawn_blocks(n_genes: int, fraction: float) -> _Blocks:
+    starts = list(range(0, n_genes, BLOCK_GENES))
+    n_drawn = max(1, round(fraction * len(starts)))
+    if n_drawn == len(starts):
+        return _Blocks(starts, 1.0)
+    drawn = torch.randperm(len(starts))[:n_drawn].tolist()
+    return _Blocks([starts[i] for i in drawn], n_drawn / len(starts))
 
 
 class _Listed(NamedTuple):
@@ -53,15 +78,17 @@ class _SquaredError(torch.autograd.Function):
         bias: Tensor,
         target: PackedRows,
         scored: PackedWeights,
+        blocks: _Blocks,
     ) -> Tensor:
         listed = _listed(target, scored)
         # of what a gradient is the sum of: 2 w / total
-        scale = 2 * scored.elsewhere / float(scored.total())
+        scale = 2 * scored.elsewhere / float(scored.total()) / blocks.share
         of_decoded = torch.zeros_like(decoded)
-        of_weight, of_bias = torch.empty_like(weight), torch.empty_like(bias)
+        blank = torch.empty_like if blocks.share == 1 else torch.zeros_like
+        of_weight, of_bias = blank(weight), blank(bias)
         error = decoded.new_zeros(())
         transposed = decoded.t()
-        for start in range(0, len(weight), BLOCK_GENES):
+        for start in blocks.starts:
             genes = slice(start, start + BLOCK_GENES)
             predicted = torch.addmm(bias[genes, None], weight[genes], transposed)
             error += _error(predicted, listed, start=start)  # and `predicted` becomes the slope
@@ -79,7 +106,7 @@ class _SquaredError(torch.autograd.Function):
         if float(slope) != 1.0:  # the loss is mostly minimised as it is: spare two passes
             for gradient in ctx.gradients:
                 gradient.mul_(slope)
-        return *ctx.gradients, None, None
+        return *ctx.gradients, None, None, None
 
 
 def _listed(target: PackedRows, scored: PackedWeights) -> _Listed:

@@ -28,11 +28,11 @@ class Head(nn.Module, ABC):
         return self.loss(decoded, minibatch, scored.dense())
 
 
-def build_head(name: str, *, n_inputs: int, n_genes: int) -> Head:
+def build_head(name: str, options: dict[str, Any], *, n_inputs: int, n_genes: int) -> Head:
     """Build the registered head `name`; weights are drawn from torch's global stream."""
     head_class = HEADS.load(name)
-    options: Any = defining_module(head_class).Options()
-    head: Head = head_class(options, n_inputs=n_inputs, n_genes=n_genes)
+    checked: Any = defining_module(head_class).Options.model_validate(options)
+    head: Head = head_class(checked, n_inputs=n_inputs, n_genes=n_genes)
     return head
 
 

@@ -8,6 +8,7 @@ from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.encoders.base import build_encoder, embed_cells
 from sslbench.errors import ConfigError
 from sslbench.pretext.base import build_pretext
+from sslbench.pretext.pca import of_few_cells, of_many_cells
 
 N_GENES = 15
 
@@ -69,3 +70,10 @@ def test_more_components_than_cells_or_genes_are_refused(n_cells, most):
         ConfigError, match=f"at most {most} components, got embedding_dim={most + 1}"
     ):
         fitted(some_cells(n_cells), embedding_dim=most + 1)
+
+
+def test_the_covariance_of_many_cells_gives_the_components_of_the_decomposition(monkeypatch):
+    monkeypatch.setattr("sslbench.pretext.pca.ROWS", 7)  # 40 cells are 5 blocks and a rest
+    (few, mean), (many, same) = of_few_cells(some_cells(), 6), of_many_cells(some_cells(), 6)
+    np.testing.assert_allclose(many, few, atol=1e-9)
+    np.testing.assert_allclose(same, mean, atol=1e-12)

@@ -1,0 +1,31 @@
+"""A fixed part of many cells, for scores that are looked at often: every trial of a data set gets the same."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sslbench.data.cells import UNLABELLED, Cells
+
+SEED = 0  # the part belongs to the cells, never to a trial
+
+
+def at_most(n_cells: int, cells: Cells) -> Cells:
+    """Return the cells as they are, or of more than `n_cells` so many labelled ones, every label by its share.
+
+    A label keeps at least one cell, so that none can vanish from a score; the order of cells stays. Cells
+    without a label are never scored, and are left out of a part.
+    """
+    assert cells.label is not None
+    if len(cells) <= n_cells:
+        return cells
+    generator, labelled = np.random.default_rng(SEED), cells.label != UNLABELLED
+    share = min(1.0, n_cells / max(1, int(labelled.sum())))
+    kept = [
+        generator.permutation(np.flatnonzero(cells.label == label))[: _quota(share, n)]
+        for label, n in zip(*np.unique(cells.label[labelled], return_counts=True))
+    ]
+    return cells.at(np.sort(np.concatenate(kept))) if kept else cells.at(np.arange(n_cells))
+
+
+def _quota(share: float, n_cells: int) -> int:
+    return max(1, round(share * int(n_cells)))
