@@ -18,7 +18,7 @@ from benchmarks.machine import device_slug, header
 from benchmarks.side_by_side import ROUNDS, Row
 from benchmarks.table import Repeated, as_json, as_markdown, as_text, by_line, cells_of
 
-GROUPS = ("startup", "loaders", "steps", "sweep", "scale", "gpu")
+GROUPS = ("startup", "loaders", "steps", "noise", "sweep", "scale", "gpu")
 RESULTS = Path(__file__).parent / "results"
 
 

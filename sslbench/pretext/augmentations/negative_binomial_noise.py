@@ -45,5 +45,5 @@ def noise_counts(like: Tensor, generator: torch.Generator) -> Tensor:
     mean is infinite; the largest value that the 24 bits of U reach is 1.7e8.
     """
     uniform = torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
-    uniform.neg_().add_(1)  # torch draws from [0, 1), and 10 / 0 is no count
-    return (N_SUCCESSES / uniform).floor_().sub_(N_SUCCESSES)
+    uniform.sub_(1)  # -U: torch draws from [0, 1), and 10 / 0 is no count
+    return (-N_SUCCESSES / uniform).floor_().sub_(N_SUCCESSES)
