@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     """Measure the groups that are asked for; results are saved after each, the table comes last."""
-    asked = arguments()
+    asked = arguments(sys.argv[1:])
     groups = tuple(group for group in GROUPS if group in asked.groups) or GROUPS
     name = "-".join([date.today().isoformat(), device_slug(), *(groups if asked.groups else ())])
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -42,8 +42,8 @@ def main() -> None:
     print(as_text(head, by_line(runs)))
 
 
-def arguments() -> argparse.Namespace:
-    """Return what the command line asks for."""
+def arguments(words: list[str]) -> argparse.Namespace:
+    """Return what the words of a command line ask for."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.split("\n")[0]
     )
@@ -53,7 +53,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--repeat", type=int, default=1, help="runs of all groups, one by one")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
-    asked = parser.parse_args()
+    asked = parser.parse_args(words)
     if unknown := sorted(set(asked.groups) - set(GROUPS)):
         parser.error(f"GROUP must be one of {', '.join(GROUPS)}, got {unknown[0]}")
     if min(asked.rounds, asked.repeat) < 1:

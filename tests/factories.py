@@ -7,9 +7,12 @@ from typing import Any
 
 import anndata
 import numpy as np
+from scipy.sparse import csr_matrix
+from torch import Tensor
 
 from sslbench.data.catalogue import DatasetSpec, spec_from_h5ad
 from sslbench.data.cells import Cells, CountsMatrix
+from sslbench.data.packed import PackedRows
 from sslbench.data.store import prepare_store
 from sslbench.data.synthetic import SyntheticDesign
 from sslbench.data.synthetic import synthetic_adata as adata_of
@@ -47,3 +50,9 @@ def synthetic_cells(**design: Any) -> Cells:
         donor=adata.obs["donor"].to_numpy(dtype=str),
         batch=adata.obs["batch"].to_numpy(dtype=str),
     )
+
+
+def packed_rows(x: Tensor) -> PackedRows:
+    """The same values (n_cells, n_genes), of any floating type, with only the non-zeros listed."""
+    rows = CountsMatrix.from_scipy(csr_matrix(x.numpy())).packed(np.arange(len(x)))
+    return rows.with_values(x[x != 0])

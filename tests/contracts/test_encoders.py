@@ -6,6 +6,7 @@ import torch
 from sslbench.encoders.base import build_encoder, embed_expression
 from sslbench.registry import ENCODERS, defining_module
 from sslbench.seeding import global_stream
+from tests.factories import packed_rows
 
 N_GENES = 30
 # Small networks; and batch normalisation wherever it can be chosen, for it is the hard case.
@@ -76,3 +77,35 @@ def test_every_weight_gets_a_gradient(name):
     encoder = encoder_after_some_steps(name)
     encoder(torch.rand(8, N_GENES)).pow(3).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def sparse_expression():
+    """Most entries are zero, as counts are; one cell and one gene have nothing else."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(12, N_GENES, generator=generator) * 9
+    x *= torch.rand(x.shape, generator=generator) < 0.2
+    x[0], x[:, 0] = 0, 0
+    return x
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_packed_expression_gives_the_embedding_and_gradients_of_dense_expression(name):
+    encoder, x = encoder_after_some_steps(name).eval(), sparse_expression()
+    results = []
+    for given_as in (x, packed_rows(x)):
+        encoder.zero_grad()
+        z = encoder(given_as)
+        z.square().sum().backward()
+        results.append([z.detach(), *(p.grad.clone() for p in encoder.parameters())])
+    for of_dense, of_packed in zip(*results):
+        torch.testing.assert_close(of_packed, of_dense, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_packed_expression_trains_with_the_draws_of_dense_expression(name):
+    encoder, x = encoder_after_some_steps(name).train(), sparse_expression()
+    outputs = []
+    for given_as in (x, packed_rows(x)):
+        with global_stream(0, "dropout"):
+            outputs.append(encoder(given_as))
+    torch.testing.assert_close(*outputs, rtol=1e-4, atol=1e-4)

@@ -7,7 +7,9 @@ import torch
 
 from sslbench.data.cells import CellBatch
 from sslbench.pretext.heads.base import build_head
+from sslbench.pretext.masks.base import PackedWeights
 from sslbench.registry import HEADS, defining_module
+from tests.factories import packed_rows
 
 N_CELLS, N_GENES, N_INPUTS = 64, 80, 5
 
@@ -126,3 +128,30 @@ def test_cells_without_counts_and_very_deep_cells_stay_finite(name):
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in head.parameters())
+
+
+def weights_of(rows, *, elsewhere=0.3):
+    generator = torch.Generator().manual_seed(5)
+    listed = torch.rand(len(rows.value), generator=generator)
+    return PackedWeights(pattern=rows.pattern, listed=listed, elsewhere=elsewhere)
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.3])
+@pytest.mark.parametrize("name", HEADS.names())
+def test_the_loss_of_packed_counts_is_that_of_dense_ones_in_value_and_gradients(name, slope):
+    head, decoded = some_head(name)
+    dense = some_minibatch()
+    minibatch = replace(dense, raw=packed_rows(dense.counts))
+    scored = weights_of(minibatch.raw)
+    results = []
+    for loss, cells, weights in (
+        (head.loss, dense, scored.dense()),
+        (head.packed_loss, minibatch, scored),
+    ):
+        head.zero_grad()
+        seen = decoded.clone().requires_grad_()
+        value = loss(seen, cells, weights)
+        (value * slope).backward()
+        results.append([value.detach(), seen.grad, *(p.grad.clone() for p in head.parameters())])
+    for of_dense, of_packed in zip(*results):
+        torch.testing.assert_close(of_packed, of_dense, rtol=1e-4, atol=1e-7)

@@ -13,6 +13,7 @@ from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.data.resident import on_device
 from sslbench.encoders.base import build_encoder, embed_cells
 from sslbench.pretext.base import Loss, Pretext, build_pretext
+from sslbench.pretext.masks import random
 from sslbench.registry import PRETEXTS, defining_module
 from sslbench.results import Regime
 from sslbench.search.checks import has_projector
@@ -240,3 +241,24 @@ def test_in_mixed_precision_the_loss_is_nearly_the_same_and_gradients_stay_float
     assert mixed.item() == pytest.approx(exact.item(), rel=0.05, abs=0.02)
     assert gradients
     assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)
+
+
+def losses_of_a_cpu(name):
+    """The step of a CPU: packed minibatches."""
+    pretext = prepared(name).eval()
+    minibatch = visible_to(type(pretext), some_cells()).minibatch(np.arange(64))
+    value = pretext.loss(minibatch, torch.Generator().manual_seed(0)).value
+    value.backward()
+    return value, [p.grad for p in pretext.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("name", gradient_based())
+def test_packed_minibatches_give_loss_and_gradients_of_dense_ones(name, monkeypatch):
+    """The mask of non-zeros draws others: that its expectation is the same is shown in its own tests."""
+    monkeypatch.delattr(random, "of_non_zeros")
+    value, gradients = losses_of_a_cpu(name)
+    expected, of_dense = losses_of_a_gpu(name, precision=nullcontext())
+    torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-5)
+    assert len(gradients) == len(of_dense)
+    for ours, theirs in zip(gradients, of_dense):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)

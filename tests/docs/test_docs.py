@@ -13,6 +13,7 @@ import pytest
 import typer
 import yaml
 
+from benchmarks.__main__ import arguments
 from sslbench.cli import app
 from sslbench.cli.listing import known
 from sslbench.config import TrainingOptions, TrialConfig
@@ -79,7 +80,10 @@ def check_sslbench(words: list[str]) -> None:
 
 
 def forwarded(target: str, given: dict[str, str]) -> None:
-    """ARGS of a target that forwards to a verb are options of that verb."""
+    """ARGS of a target that forwards to a verb, or to the benchmarks, are options that it has."""
+    if "-m benchmarks" in TARGETS[target]:
+        arguments(shlex.split(given.get("ARGS", "")))  # exits at what it does not know
+        return
     verb = re.search(r"\$\(BIN\)/sslbench ([a-z]+)", TARGETS[target])
     if given.get("ARGS"):
         assert verb, f"make {target} forwards to no verb"

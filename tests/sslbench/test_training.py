@@ -10,9 +10,12 @@ from torch import nn
 
 from sslbench.config import TrainingOptions
 from sslbench.data.cells import Cells, CountsMatrix
+from sslbench.data.resident import on_device
+from sslbench.encoders.base import build_encoder
 from sslbench.errors import DataError, DivergedError
 from sslbench.lars import LARS
-from sslbench.pretext.base import Loss
+from sslbench.pretext.base import Loss, build_pretext
+from sslbench.seeding import global_stream
 from sslbench.training import OPTIMISERS, fit, minibatch_order
 
 N_GENES = 12
@@ -255,3 +258,33 @@ def test_frozen_weights_stay_as_they_are():
     pretext.layer.bias.requires_grad_(False)
     train(pretext)
     assert pretext.layer.bias.abs().max() == 0
+
+
+def trained(name, **changed):
+    """The weights after twenty updates of a real pretext task."""
+    cells = some_cells()
+    with global_stream(0, "init"):
+        pretext = build_pretext(
+            name,
+            {},
+            encoder=build_encoder("mlp", {"width": 8}, n_genes=N_GENES),
+            genes=cells.genes,
+            label_names=cells.label_names,
+        )
+    fit(pretext, cells, options(**changed), seed=0, device="cpu", on_report=lambda *_: True)
+    return pretext.state_dict()
+
+
+def test_cells_resident_on_a_device_train_the_same_network(monkeypatch):
+    """The minibatches of a GPU, made on the CPU by the same code, against packed ones."""
+    packed = trained("supervised")
+    monkeypatch.setattr("sslbench.training.resident", lambda c, device: on_device(c, device=device))
+    gathered = trained("supervised")
+    for name, weight in packed.items():
+        torch.testing.assert_close(gathered[name], weight, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_within_the_limit_are_not_touched():
+    """A limit that is never reached and no limit to speak of give bit-equal weights."""
+    first, second = (trained("supervised", gradient_clip=clip) for clip in (1e3, 1e6))
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -82,7 +82,7 @@ class _SquaredError(torch.autograd.Function):
     ) -> Tensor:
         listed = _listed(target, scored)
         # of what a gradient is the sum of: 2 w / total
-        scale = 2 * scored.elsewhere / float(scored.total()) / blocks.share
+        scale = 2 * scored.elsewhere / (float(scored.total()) or 1.0) / blocks.share
         of_decoded = torch.zeros_like(decoded)
         blank = torch.empty_like if blocks.share == 1 else torch.zeros_like
         of_weight, of_bias = blank(weight), blank(bias)
@@ -103,10 +103,10 @@ class _SquaredError(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        of_all: tuple[Tensor, ...] = ctx.gradients
         if float(slope) != 1.0:  # the loss is mostly minimised as it is: spare two passes
-            for gradient in ctx.gradients:
-                gradient.mul_(slope)
-        return *ctx.gradients, None, None, None
+            of_all = tuple(gradient * slope for gradient in of_all)
+        return *of_all, None, None, None
 
 
 def _listed(target: PackedRows, scored: PackedWeights) -> _Listed:
