@@ -151,7 +151,7 @@ def shared_row(work: Work, rounds: int) -> Row:
     side = partial(ours, work=work, store=store, device="cuda")
     alone, together = [], []
     with ExitStack() as processes:
-        pipes = [processes.enter_context(process(side, STEPS)) for _ in range(N_TRIALS)]
+        pipes = [processes.enter_context(process(side, STEPS, {})) for _ in range(N_TRIALS)]
         for number in range(WARM_UPS + rounds):
             one, all_of_them = turn(pipes[:1]), turn(pipes)
             if number >= WARM_UPS:

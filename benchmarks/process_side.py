@@ -50,16 +50,23 @@ def repeated(pause: Pause, *, build: Callable[[], Callable[[], object]]) -> None
 
 
 def seconds_a_step(
-    sides: Mapping[str, Endless], *, rounds: int, steps: int
+    sides: Mapping[str, Endless],
+    *,
+    rounds: int,
+    steps: int,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the seconds of one step of each side, (rounds,); in a round each takes `steps` steps, in turn.
+
+    `environments` holds, by side, what the environment of its process has beside one thread.
 
     The first turn of a side builds it too, and is a warm-up.
     """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     with ExitStack() as processes:
         pipes = {
-            name: processes.enter_context(process(side, steps)) for name, side in sides.items()
+            name: processes.enter_context(process(side, steps, (environments or {}).get(name, {})))
+            for name, side in sides.items()
         }
         for number in range(WARM_UPS + rounds):
             for name, pipe in pipes.items():
@@ -74,12 +81,12 @@ def seconds_a_step(
 
 
 @contextmanager
-def process(side: Endless, steps: int) -> Iterator[Connection]:
+def process(side: Endless, steps: int, variables: Mapping[str, str]) -> Iterator[Connection]:
     """Start the process of a side, give the pipe to it, and end it afterwards."""
     spawn = get_context("spawn")
     here, there = spawn.Pipe()
     started = spawn.Process(target=serve, args=(side, there, steps), daemon=True)
-    with environment(ONE_THREAD):
+    with environment({**ONE_THREAD, **variables}):
         started.start()
     there.close()  # or this process would wait for ever for one that failed
     try:

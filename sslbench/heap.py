@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
+from collections.abc import Mapping
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
-_LARGEST = 2**31 - 1
-
-
-def keep_freed_memory() -> bool:
-    """Ask the allocator of this process to reuse large blocks; return whether it can.
-
-    Left alone, glibc maps every array above 32 MB anew, and the page faults of 20,000 genes' weights, gradients
-    and moments were 15 % of a step. The memory of the largest step stays with the process.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    return bool(mallopt and mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _LARGEST))
+# For the environment of a process that trains, read by glibc as it starts. Left alone, arrays above 32 MB are mapped
+# anew each time, and the page faults of 20,000 genes' weights, gradients and moments were 15 % of a step. One arena,
+# because those of further threads (Ray runs a trial in one) hold 64 MB at most. The memory of the largest step stays.
+KEEP_FREED_MEMORY: Mapping[str, str] = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}

@@ -82,6 +82,11 @@ class Registry:
                     return _literal(statement.value, module)
         return None
 
+    def defines(self, name: str, function: str) -> bool:
+        """Say whether the module of `name` defines a function, without importing it."""
+        body = _parsed(self._file(name)).body
+        return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
+
     def _folder(self) -> Path:
         spec = find_spec(self.package)
         assert spec is not None

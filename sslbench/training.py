@@ -147,7 +147,9 @@ def _update(
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Return a block in which a GPU multiplies matrices in bfloat16; weights, sums and losses stay float32.
+    """Return a block in which a GPU multiplies matrices in bfloat16; weights and moments stay float32.
+
+    So do losses: those made of products and variances leave the block (`pretext/_precision.py`).
 
     A CPU without matrix units for it is six times slower in bfloat16, so there it is no block at all.
     """

@@ -17,7 +17,7 @@ from sslbench.checkpoint import save_checkpoint
 from sslbench.collapse import monitor_of, refuse_collapse
 from sslbench.config import TrialConfig
 from sslbench.data.cells import Cells
-from sslbench.data.sampling import at_most
+from sslbench.data.sampling import part_of
 from sslbench.data.store import open_cells, read_manifest
 from sslbench.encoders.base import build_encoder, embed_cells, embed_rows
 from sslbench.errors import DivergedError
@@ -60,7 +60,7 @@ def run_trial(
     """
     started = time.monotonic()
     train, val = open_cells(store, "train"), open_cells(store, "val")
-    reference, query = at_most(REFERENCE_CELLS, train), at_most(QUERY_CELLS, val)
+    reference, query = part_of(train, about=REFERENCE_CELLS), part_of(val, about=QUERY_CELLS)
 
     pretext = build(config, train, device=device)
     monitor = monitor_of(pretext.encoder, train, seed=config.seed, device=device)

@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +55,15 @@ from benchmarks.search_task import (
 from sslbench.search.cluster import OBJECT_STORE_BYTES, available_cpus
 
 EXPERIMENT, NEIGHBOURS, TARGET_SUM = "sweep", 5, 10_000
+DEFAULT = Network(
+    name="default network",
+    hidden=(256, 256),
+    embedding_dim=64,
+    norm="layer",
+    activation="gelu",
+    decoder_width=256,
+    decoder_depth=1,
+)
 
 
 class Splits(NamedTuple):
@@ -75,35 +85,12 @@ def read_splits(task: SearchTask) -> Splits:
 class MaskedAutoencoder(LightningModule):
     """Mean squared error of the hidden entries, and of all entries as a metric at each step."""
 
-    def __init__(
-        self,
-        *,
-        n_genes: int,
-        embedding_dim: int,
-        mask_rate: float,
-        learning_rate: float,
-        weight_decay: float,
-    ) -> None:
+    def __init__(self, config: dict[str, Any], *, n_genes: int) -> None:
         super().__init__()
-        self.save_hyperparameters()
-        self.network = plain_autoencoder(
-            Network(
-                name="default network",
-                hidden=(256, 256),
-                embedding_dim=embedding_dim,
-                norm="layer",
-                activation="gelu",
-                decoder_width=256,
-                decoder_depth=1,
-            ),
-            n_genes,
-        )
+        self.save_hyperparameters(config)
+        network = replace(DEFAULT, embedding_dim=config["embedding_dim"])
+        self.network = plain_autoencoder(network, n_genes)
         self.mse = MeanSquaredError()
-
-    @property
-    def encoder(self) -> torch.nn.Module:
-        """The part that is kept."""
-        return self.network[0]
 
     def training_step(self, minibatch: AnnCollection, _: int) -> Tensor:
         x = minibatch.X
@@ -161,7 +148,7 @@ def embedded(module: MaskedAutoencoder, adata: AnnData) -> np.ndarray:
     """Return the embedding of all cells, in eval mode."""
     module.eval()
     with torch.no_grad():
-        z = module.encoder(torch.from_numpy(adata.X.toarray())).numpy()
+        z = module.network[0](torch.from_numpy(adata.X.toarray())).numpy()  # its encoder
     module.train()
     return z
 
@@ -184,7 +171,7 @@ def train_one(config: dict[str, Any], *, task: SearchTask, tracking: str) -> Non
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[ReportKnn(splits, every=task.evaluate_every)],
-    ).fit(MaskedAutoencoder(n_genes=splits.train.n_vars, **config), loader)
+    ).fit(MaskedAutoencoder(config, n_genes=splits.train.n_vars), loader)
 
 
 def tuner(task: SearchTask, *, tracking: str, results: Path) -> tune.Tuner:

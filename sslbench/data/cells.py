@@ -15,6 +15,7 @@ from sslbench.data.packed import Expression, PackedRows, Pattern, dense
 
 TARGET_SUM = 10_000.0
 UNLABELLED = -1
+MOST_NON_ZEROS = 2**31 - 1  # of one minibatch: its places are int32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,8 @@ class CountsMatrix:
         gene = np.concatenate([indices[:0], *(indices[span] for span in spans)])
         value = np.concatenate([values[:0], *(values[span] for span in spans)])
         indptr = np.concatenate([[0], np.cumsum(ends - starts)])
+        if indptr[-1] > MOST_NON_ZEROS:
+            raise ValueError(f"at most {MOST_NON_ZEROS:,} non-zeros at once, got {indptr[-1]:,}")
         pattern = Pattern(
             indptr=torch.from_numpy(indptr.astype(np.int32)),
             gene=torch.from_numpy(gene.astype(np.int32)),

@@ -58,6 +58,8 @@ def resident(cells: Cells, *, device: str) -> ResidentCells | None:
     counts = cells.counts
     n_bytes = counts.indptr.nbytes + counts.indices.nbytes + counts.values.nbytes
     free, _ = torch.cuda.mem_get_info(device)
+    # What an earlier trial of this process has freed is kept for it, and looks used from outside.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return on_device(cells, device=device) if n_bytes <= SHARE_OF_FREE_MEMORY * free else None
 
 

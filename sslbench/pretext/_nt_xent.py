@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from sslbench.pretext._precision import in_float32
 
+
+@in_float32
 def nt_xent(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
     """Return the mean cross-entropy () of finding each view's other view; lower is better.
 

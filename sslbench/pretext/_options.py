@@ -51,9 +51,10 @@ class MaskOptions(ComponentOptions):
         for option in ("mask_rate", "mask_per"):
             _complete(given, option, of_mask, f"mask {mask!r}")
         _complete(given, "head_fraction", of_head, f"head {head!r}")
-        if mask != "random" and given["head_fraction"] not in (None, 1.0):
+        if given["head_fraction"] not in (None, 1.0) and not MASKS.defines(mask, "of_non_zeros"):
             raise ValueError(
-                f"head_fraction needs mask 'random', got {mask!r}; leave head_fraction out"
+                f"head_fraction needs a mask that is drawn for non-zeros, as random is, got {mask!r}; "
+                "leave head_fraction out"
             )
         return given
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._options import ProjectorOptions, ViewOptions
+from sslbench.pretext._precision import in_float32
 from sslbench.pretext._projector import build_projector
 from sslbench.pretext._views import Views
 from sslbench.pretext.base import Loss, Pretext
@@ -66,6 +67,7 @@ class BarlowTwins(Pretext):
         return Loss(value, logs)
 
 
+@in_float32
 def barlow_twins_loss(first: Tensor, second: Tensor, *, off_diagonal_weight: float) -> Tensor:
     """Return `sum_i (1 - C_ii)² + off_diagonal_weight * sum_i≠j C_ij²`; ≥ 0, lower is better.
 

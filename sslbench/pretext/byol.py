@@ -11,6 +11,7 @@ from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._momentum import follow, momentum_at, target_of
 from sslbench.pretext._options import PredictorOptions, ViewOptions
+from sslbench.pretext._precision import in_float32
 from sslbench.pretext._projector import build_predictor, build_projector
 from sslbench.pretext._views import Views
 from sslbench.pretext.base import Loss, Pretext
@@ -77,6 +78,7 @@ class BYOL(Pretext):
         return nn.Sequential(self.encoder, self.projector)
 
 
+@in_float32
 def byol_loss(predicted: Tensor, *, target: Tensor) -> Tensor:
     """Return the mean over cells of 2 - 2 cos(predicted, target), both (n_cells, projector_dim); 0 to 4."""
     return (2 - 2 * cosine_similarity(predicted, target, dim=1)).mean()

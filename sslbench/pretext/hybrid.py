@@ -12,7 +12,12 @@ from sslbench.data.cells import CellBatch, Cells
 from sslbench.data.packed import Expression
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._nt_xent import nt_xent
-from sslbench.pretext._options import MaskOptions, ProjectorOptions, ViewOptions
+from sslbench.pretext._options import (
+    MaskOptions,
+    ProjectorOptions,
+    ViewOptions,
+    chosen_augmentations,
+)
 from sslbench.pretext._projector import build_projector
 from sslbench.pretext._reconstruction import Reconstruction
 from sslbench.pretext._views import Views
@@ -38,6 +43,14 @@ class Options(MaskOptions, ViewOptions, ProjectorOptions):
             raise ValueError(
                 "reconstruction_weight and invariance_weight must not both be 0: nothing would be "
                 "learnt; raise one of them, or choose random_init"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_are_drawn(self) -> Options:
+        if self.head_fraction not in (None, 1.0) and chosen_augmentations(self):
+            raise ValueError(
+                "head_fraction has no effect on augmented views; leave it or the augmentations out"
             )
         return self
 

@@ -11,6 +11,7 @@ from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._momentum import follow, momentum_at, target_of
 from sslbench.pretext._options import ProjectorOptions, QueueOptions, ViewOptions
+from sslbench.pretext._precision import in_float32
 from sslbench.pretext._projector import build_projector
 from sslbench.pretext._queue import Queue
 from sslbench.pretext._views import Views
@@ -91,6 +92,7 @@ class MoCo(Pretext):
         return nn.Sequential(self.encoder, self.projector)
 
 
+@in_float32
 def moco_loss(
     queries: Tensor, keys: Tensor, *, negatives: Tensor, excluded: Tensor, temperature: float
 ) -> Tensor:

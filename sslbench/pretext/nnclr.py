@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy, normalize
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._options import PredictorOptions, QueueOptions, ViewOptions
+from sslbench.pretext._precision import in_float32
 from sslbench.pretext._projector import build_predictor, build_projector
 from sslbench.pretext._queue import NO_CELL, Queue
 from sslbench.pretext._views import Views
@@ -89,6 +90,7 @@ def nearest(z: Tensor, *, among: Tensor, excluded: Tensor) -> Tensor:
     return among[similarity.argmax(dim=1)]
 
 
+@in_float32
 def nnclr_loss(neighbours: Tensor, predicted: Tensor, *, temperature: float) -> Tensor:
     """Return the mean cross-entropy () of finding each neighbour's cell among `predicted`; ≥ 0, lower is better.
 

@@ -14,7 +14,7 @@ from sslbench.errors import ConfigError
 from sslbench.pretext.base import Loss, Pretext
 from sslbench.registry import ENCODERS, PRETEXTS
 
-ROWS = 4096  # of expression at once, in float64: 64 MB of 2,000 genes
+VALUES = 8_000_000  # of expression at once, in float64: 64 MB
 
 
 class Options(ComponentOptions):
@@ -77,17 +77,18 @@ def of_few_cells(train: Cells, n_components: int) -> tuple[np.ndarray, np.ndarra
 
 
 def of_many_cells(train: Cells, n_components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same from the covariance of genes, summed over blocks: memory does not grow with cells."""
+    """Return the same from the covariance of genes, summed over blocks: memory grows with genes alone."""
     n_genes = train.n_genes
     products = torch.zeros(n_genes, n_genes, dtype=torch.float64)
     total = torch.zeros(n_genes, dtype=torch.float64)
-    for start in range(0, len(train), ROWS):
-        x = train.minibatch(np.arange(start, min(start + ROWS, len(train)))).x.double()
+    n_rows = max(1, VALUES // n_genes)
+    for start in range(0, len(train), n_rows):
+        x = train.minibatch(np.arange(start, min(start + n_rows, len(train)))).x.double()
         products.addmm_(x.T, x)
         total += x.sum(dim=0)
     mean = total.numpy() / len(train)
-    covariance = products.numpy() / len(train) - np.outer(mean, mean)
+    covariance = products.div_(len(train)).sub_(torch.outer(total, total) / len(train) ** 2).numpy()
     last = (n_genes - n_components, n_genes - 1)
-    components = eigh(covariance, subset_by_index=last)[1].T[::-1]
+    components = eigh(covariance, subset_by_index=last, overwrite_a=True)[1].T[::-1]
     largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
     return components * np.sign(largest), mean  # scikit-learn's rule of signs

@@ -12,6 +12,7 @@ from torch.nn.functional import mse_loss, relu
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.pretext._options import ProjectorOptions, ViewOptions
+from sslbench.pretext._precision import in_float32
 from sslbench.pretext._projector import build_projector
 from sslbench.pretext._views import Views
 from sslbench.pretext.base import Loss, Pretext
@@ -80,6 +81,7 @@ class VICReg(Pretext):
         return Loss(weighted_sum(terms, self.weights), logs | curves)
 
 
+@in_float32
 def vicreg_terms(first: Tensor, second: Tensor) -> VICRegTerms[Tensor]:
     """Return the three terms, () each, of two views, both (n_cells, n_dimensions) of n_cells ≥ 2.
 

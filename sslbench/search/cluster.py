@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sslbench.heap import KEEP_FREED_MEMORY
 from sslbench.search.leftovers import TOKEN, TOKEN_VARIABLE, scratch_folder
 
 QUIET = {
@@ -21,6 +22,7 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "8",
+    **KEEP_FREED_MEMORY,  # of the workers, which inherit it; the driver has long started
 }
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share memory-mapped files, so Ray carries next to nothing
 

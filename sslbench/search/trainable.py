@@ -11,7 +11,6 @@ import torch
 from ray import tune
 
 from sslbench.errors import CollapsedError, DivergedError
-from sslbench.heap import keep_freed_memory
 from sslbench.ledger import Attempt, Job, Ledger
 from sslbench.results import CurvePoint, Failure, FailureKind, TrialRecord, TrialResult
 from sslbench.search.halving import is_scheduled_by
@@ -29,7 +28,6 @@ def run_job(
 ) -> None:
     """Run the trial `config["uid"]`; the only thing Tune gets are numbers to schedule by."""
     torch.set_num_threads(threads)
-    keep_freed_memory()
     book, uid = Ledger(Path(ledger)), config["uid"]
     record = book.record(uid) or _run(book, uid, store, device, provenance)
     tune.report(

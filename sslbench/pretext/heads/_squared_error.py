@@ -103,9 +103,12 @@ class _SquaredError(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        of_all: tuple[Tensor, ...] = ctx.gradients
+        if ctx.gradients is None:
+            raise RuntimeError("packed_squared_error goes backward once; work the loss out again")
+        # Handed over and forgotten: autograd copies a gradient that somebody else still holds.
+        of_all, ctx.gradients = ctx.gradients, None
         if float(slope) != 1.0:  # the loss is mostly minimised as it is: spare two passes
-            of_all = tuple(gradient * slope for gradient in of_all)
+            of_all = tuple(gradient.mul_(slope) for gradient in of_all)
         return *of_all, None, None, None
 
 

@@ -40,9 +40,9 @@ def random_mask(
 def of_non_zeros(x: PackedRows, *, options: Options, generator: torch.Generator) -> PackedMask:
     """Hide each non-zero with probability `options.rate`, and weigh every zero by its chance to be hidden.
 
-    Loss and gradient have the expectation of `random_mask`, with less variance: whether a zero is hidden
-    changes only whether it is scored, so its mean takes the place of a draw. There are as many draws as
-    non-zeros.
+    Whether a zero is hidden changes only whether it is scored, so its mean takes the place of a draw: the sum of
+    weighted losses, its gradient and the sum of weights have the expectations of `random_mask`, with less
+    variance. There are as many draws as non-zeros.
     """
     hidden = torch.rand(x.value.shape, generator=generator, device=x.value.device) < options.rate
     weights = PackedWeights(

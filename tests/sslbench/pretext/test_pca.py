@@ -73,7 +73,9 @@ def test_more_components_than_cells_or_genes_are_refused(n_cells, most):
 
 
 def test_the_covariance_of_many_cells_gives_the_components_of_the_decomposition(monkeypatch):
-    monkeypatch.setattr("sslbench.pretext.pca.ROWS", 7)  # 40 cells are 5 blocks and a rest
+    monkeypatch.setattr(
+        "sslbench.pretext.pca.VALUES", 7 * N_GENES
+    )  # 40 cells are 5 blocks and a rest
     (few, mean), (many, same) = of_few_cells(some_cells(), 6), of_many_cells(some_cells(), 6)
     np.testing.assert_allclose(many, few, atol=1e-9)
     np.testing.assert_allclose(same, mean, atol=1e-12)
