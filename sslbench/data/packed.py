@@ -90,11 +90,12 @@ class PackedRows:
 
     def dense(self, *, elsewhere: float = 0.0) -> Tensor:
         """Return (n_cells, n_genes), with the value `elsewhere` at the places that are not listed."""
-        rows = _zeros(self.shape, like=self.value)
-        if elsewhere:
-            rows.fill_(elsewhere)
-        rows.view(-1).index_copy_(0, self.place, self.value)
-        return rows
+        if self.value.device.type == "cpu" and not elsewhere:
+            rows = (self.value.numpy(), self.pattern.gene.numpy(), self.pattern.indptr.numpy())
+            return torch.from_numpy(csr_matrix(rows, shape=self.shape).toarray())
+        full = self.value.new_full(self.shape, elsewhere)
+        full.view(-1).index_copy_(0, self.place, self.value)
+        return full
 
     @property
     def place(self) -> Tensor:
@@ -116,11 +117,3 @@ Expression = Tensor | PackedRows
 def dense(rows: Expression) -> Tensor:
     """Return rows (n_cells, n_genes) as a dense tensor; a tensor stays what it is."""
     return rows.dense() if isinstance(rows, PackedRows) else rows
-
-
-def _zeros(shape: tuple[int, int], *, like: Tensor) -> Tensor:
-    """Return zeros of the type of a tensor, on its device."""
-    if like.device.type == "cpu":
-        # NumPy asks for huge pages, torch does not: of 40 MB the page faults alone are 16 ms.
-        return torch.from_numpy(np.zeros(shape, dtype=like.numpy().dtype))
-    return torch.zeros(shape, dtype=like.dtype, device=like.device)

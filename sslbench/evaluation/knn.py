@@ -21,7 +21,7 @@ from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 
-BLOCK_ENTRIES = 4_000_000  # distances held at a time: 32 MB
+BLOCK_ENTRIES = 1_000_000  # distances held at a time: 8 MB
 ROUNDING = 1e-12  # relative error of a squared distance that comes from a matrix product in float64
 
 

@@ -11,6 +11,7 @@ from sslbench.config import ComponentOptions
 from sslbench.errors import ConfigError
 from sslbench.registry import (
     EVALUATIONS,
+    MASKS,
     PRETEXTS,
     REGISTRIES,
     Registry,
@@ -122,3 +123,8 @@ def test_a_folder_of_modules_is_a_registry(tmp_path, monkeypatch):
     assert FRUITS.constant("banana", "colour") == {"peel": "yellow"}
     assert "toyfruits.banana" not in sys.modules
     assert FRUITS.load("banana").__name__ == "Banana"
+
+
+def test_what_a_module_defines_is_known_without_importing_it():
+    assert MASKS.defines("random", "of_non_zeros")
+    assert not MASKS.defines("gene_programme", "of_non_zeros")

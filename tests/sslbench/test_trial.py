@@ -285,3 +285,24 @@ def test_the_kept_checkpoint_embeds_the_users_file_as_the_trial_did(
     np.testing.assert_allclose(model.embed(adata[shuffled].copy()), whole[shuffled], atol=1e-5)
     np.testing.assert_allclose(model.embed(adata[:1].copy()), whole[:1], atol=1e-5)
     assert whole.dtype == np.float32
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_search_scores_a_part_of_many_cells_and_confirm_scores_all(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: bool
+) -> None:
+    monkeypatch.setattr(trial_module, "REFERENCE_CELLS", 60)
+    monkeypatch.setattr(trial_module, "QUERY_CELLS", 30)
+    sizes: list[int] = []
+    embedded = trial_module.embedded
+
+    def counting(pretext: object, cells: Cells, device: str) -> object:
+        sizes.append(len(cells))
+        return embedded(pretext, cells, device)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trial_module, "embedded", counting)
+    run(config("masked", max_updates=10), store, tmp_path, test=test)
+    at_the_report, at_the_end = sizes[:2], sizes[2:]
+    assert all(abs(n - about) <= 4 for n, about in zip(at_the_report, (60, 30)))
+    whole = [len(open_cells(store, split)) for split in ("train", "val", "test")]
+    assert at_the_end == (whole if test else at_the_report)

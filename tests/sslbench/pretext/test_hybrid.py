@@ -154,3 +154,9 @@ def test_a_mask_with_programmes_must_be_prepared_first():
     pretext = built(mask="gene_programme")
     with pytest.raises(RuntimeError, match="prepare"):
         pretext.loss(some_minibatch(), generator())
+
+
+def test_a_fraction_of_the_outputs_is_refused_where_it_has_no_effect():
+    assert Options(head_fraction=0.5).head_fraction == 0.5
+    with pytest.raises(ValidationError, match="head_fraction has no effect on augmented views"):
+        Options(head_fraction=0.5, gene_dropout=0.2)

@@ -238,3 +238,21 @@ def test_the_same_seed_gives_bit_equal_weights_whatever_the_global_state():
     second, other = trained(), trained(seed=1)
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_a_fraction_of_the_outputs_needs_a_mask_and_a_head_that_can_do_so():
+    assert Options(head_fraction=0.25).head_fraction == 0.25
+    assert Options().head_fraction == 1.0
+    assert Options(head="poisson").head_fraction is None
+    with pytest.raises(ValidationError, match="head_fraction needs a mask"):
+        Options(mask="gene_programme", head_fraction=0.25)
+    with pytest.raises(ValidationError, match="head 'poisson' has no head_fraction"):
+        Options(head="poisson", head_fraction=0.25)
+
+
+def test_a_fraction_of_the_outputs_reaches_the_head_and_evaluation_ignores_it():
+    pretext = masked(head_fraction=0.25)
+    assert pretext.reconstruction.head.fraction == 0.25
+    pretext.eval()
+    exact = masked().eval().loss(everything(some_cells()), generator()).value
+    assert torch.equal(pretext.loss(everything(some_cells()), generator()).value, exact)
