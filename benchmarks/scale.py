@@ -184,12 +184,13 @@ def rows(rounds: int, *, sizes: Sequence[int] = SIZES) -> Iterator[Row]:
                 found = taken(phase, place, after=small)
                 what = f"{n_cells:,} cells: {name}"
                 yield _memory(what, found, MOST_GB.get(phase) if n_cells == SIZES[-1] else None)
-                if (
-                    phase is report
-                ):  # some of the cells are enough to score: as long as at the size before
-                    yield from _time(what, "s", found.seconds, before.get(name))
+                # A part of the cells is scored once there are more than about 12,000, so a report takes
+                # as long as at the size before; everything else takes as long a cell as at the smallest.
+                if phase is report:
+                    last = before.get(name) if n_cells == SIZES[-1] else None
+                    yield from _time(what, "s", found.seconds, last)
                     before[name] = found.seconds
-                else:  # as long a cell as at the smallest size
+                else:
                     yield from _time(what, "µs a cell", found.cost, before.get(name))
                     before.setdefault(name, found.cost)
             shutil.rmtree(place.folder)
