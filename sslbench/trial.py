@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,14 @@ from sslbench.data.sampling import part_of
 from sslbench.data.store import open_cells, read_manifest
 from sslbench.encoders.base import build_encoder, embed_cells, embed_rows
 from sslbench.errors import DivergedError
-from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, build_evaluation
+from sslbench.evaluation.base import (
+    Embedded,
+    Evaluation,
+    EvaluationTask,
+    Fitted,
+    Networks,
+    build_evaluation,
+)
 from sslbench.pretext.base import Pretext, build_pretext
 from sslbench.results import CurvePoint, MetricKey, TrialResult, scored_task
 from sslbench.seeding import global_stream, numpy_generator
@@ -66,7 +73,7 @@ def run_trial(
     monitor = monitor_of(pretext.encoder, train, seed=config.seed, device=device)
     visible = train if pretext.sees_labels else train.without_labels()
     pretext.prepare(visible)
-    tasks = evaluation_tasks(config, pretext)
+    tasks = evaluation_tasks(config, pretext, confirm=score_test)
 
     objective = Objective(config.objective, tasks)
     course = Course(started, patience=config.training.patience)
@@ -88,11 +95,12 @@ def run_trial(
     pretext.load_state_dict(course.best_weights)
     if score_test:
         reference, query = train, val
-    known = embedded(pretext, reference, device)
-    scores = scored("val", tasks, known, embedded(pretext, query, device), config.seed).scores
+    known, new = embedded(pretext, reference, device), embedded(pretext, query, device)
+    fitted = fitted_tasks(tasks, known, new, config.seed)
+    scores = scored("val", fitted, new).scores
     if score_test:
         test = open_cells(store, "test")
-        on_test = scored("test", tasks, known, embedded(pretext, test, device), config.seed)
+        on_test = scored("test", fitted, embedded(pretext, test, device))
         scores |= on_test.scores
         predictions_frame(test, on_test.predicted).to_parquet(workdir / PREDICTIONS, index=False)
         keep_checkpoint(
@@ -123,15 +131,28 @@ def build(config: TrialConfig, train: Cells, *, device: str) -> Pretext:
     return pretext.to(device)
 
 
-def evaluation_tasks(config: TrialConfig, pretext: Pretext) -> dict[str, EvaluationTask]:
-    """Return the tasks of the config that this pretext task can be scored by, by their names in metric keys."""
+def evaluation_tasks(
+    config: TrialConfig, pretext: Pretext, *, confirm: bool
+) -> dict[str, EvaluationTask]:
+    """Return the tasks of the config that this pretext task can be scored by, by their names in metric keys.
+
+    Tasks that are too expensive for the search are there only if `confirm`.
+    """
     built = [(e.name, build_evaluation(e.name, e.options)) for e in config.evaluation]
+    has = parts_of(pretext)
     return {
         scored_task(name, of=task.of): task
         for name, task in built
-        if (not task.needs_classifier or pretext.classifier is not None)
+        if has.issuperset(task.needs_of_arm)
         and (task.of == "encoder" or pretext.projector is not None)
+        and (confirm or not task.confirm_only)
     }
+
+
+def parts_of(pretext: Pretext) -> set[str]:
+    """Return what of `needs_of_arm` a pretext task has."""
+    parts = {"classifier": pretext.classifier, "decoder": pretext.reconstruct}
+    return {name for name, part in parts.items() if part is not None}
 
 
 @dataclass
@@ -145,8 +166,8 @@ class Objective:
         """Return the objective's value for the weights as they are now."""
         split, name, metric = MetricKey.parse(self.key)
         known, new = embedded(pretext, train, device), embedded(pretext, val, device)
-        only = {name: self.tasks[name]}
-        return finite(scored(split, only, known, new, seed).scores)[f"{split}/{name}/{metric}"]
+        fitted = fitted_tasks({name: self.tasks[name]}, known, new, seed)
+        return finite(scored(split, fitted, new).scores)[f"{split}/{name}/{metric}"]
 
 
 @dataclass
@@ -197,22 +218,33 @@ def embedded(pretext: Pretext, cells: Cells, device: str) -> Embedded:
         label_names=cells.label_names,
         logits=logits,
         projected=projected,
+        cells=cells,
+        networks=Networks(encoder=pretext.encoder, reconstruct=pretext.reconstruct, device=device),
     )
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores by metric key and predicted labels by task."""
+    """Scores by metric key, and by task what their intervals are made of."""
 
     scores: dict[str, float]
     predicted: dict[str, np.ndarray]
+    per_unit: dict[str, np.ndarray]
 
 
-def scored(
-    split: str, tasks: dict[str, EvaluationTask], known: Embedded, new: Embedded, seed: int
-) -> Scored:
-    """Score `new` cells by every task, each fitted on the `known` (training) cells."""
-    outcomes = dict(_evaluations(tasks, known, new, seed))
+def fitted_tasks(
+    tasks: dict[str, EvaluationTask], train: Embedded, val: Embedded, seed: int
+) -> dict[str, Fitted]:
+    """Fit every task on training cells, each with a random stream of its own."""
+    return {
+        name: task.fit(train=train, val=val, generator=numpy_generator(seed, f"evaluation/{name}"))
+        for name, task in tasks.items()
+    }
+
+
+def scored(split: str, fitted: dict[str, Fitted], cells: Embedded) -> Scored:
+    """Score cells by every fitted task."""
+    outcomes: dict[str, Evaluation] = {name: of(cells) for name, of in fitted.items()}
     return Scored(
         {
             f"{split}/{n}/{m}": v
@@ -220,15 +252,8 @@ def scored(
             for m, v in outcome.scores.items()
         },
         {n: o.predicted for n, o in outcomes.items() if o.predicted is not None},
+        {n: o.per_unit for n, o in outcomes.items() if o.per_unit is not None},
     )
-
-
-def _evaluations(
-    tasks: dict[str, EvaluationTask], known: Embedded, new: Embedded, seed: int
-) -> Iterator[tuple[str, Evaluation]]:
-    for name, task in tasks.items():
-        generator = numpy_generator(seed, f"evaluation/{name}")
-        yield name, task.evaluate(fit_on=known, score_on=new, generator=generator)
 
 
 def predictions_frame(test: Cells, predicted: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -35,6 +35,16 @@ class DonorSplits(Frozen):
         return self
 
 
+class ModalityChoice(Frozen):
+    """A second measurement of the same cells: an entry of obsm, or a modality of an .h5mu."""
+
+    kind: Literal["protein", "peaks"] = Field(description="what was measured beside the RNA")
+    key: str = Field(description="name of the obsm entry, or of the modality of an .h5mu")
+    names: str | None = Field(
+        default=None, description="uns entry with the names of the features; numbered if not given"
+    )
+
+
 class DatasetSpec(Frozen):
     """Where the cells are and what their columns mean; everything that shapes a cell store but `n_top_genes`."""
 
@@ -44,15 +54,28 @@ class DatasetSpec(Frozen):
         description="the YAML file's name if not given",
     )
     title: str = Field(description="one line for `sslbench list`")
-    file: Path = Field(description="an .h5ad, relative to the YAML; `bundled:` for our own")
-    label_key: str = Field(
-        description="obs column of cell types",
+    files: tuple[Path, ...] = Field(
+        description="an .h5ad, .zarr or .h5mu, or several, relative to the YAML; `bundled:` for our own, "
+        "`folder:` for those in the folder that SSLBENCH_DATA names, `fetched:` for those that "
+        "`sslbench data fetch` gets",
+        validation_alias=AliasChoices("file", "files"),
+        min_length=1,
+    )
+    label_key: str | None = Field(
+        description="obs column of cell types; null where nothing is labelled",
         validation_alias=AliasChoices("label_key", "labels_key"),
     )
     donor_key: str | None = Field(
         description="obs column whose values are held out whole; null splits cells instead"
     )
     batch_key: str | None = Field(default=None, description="obs column of experimental batches")
+    modality: ModalityChoice | None = Field(
+        default=None, description="what else was measured on the same cells"
+    )
+    studies: tuple[str, ...] = Field(
+        default=(),
+        description="accessions or names of the studies whose cells these are, to find shared cells",
+    )
     splits: DonorSplits | None = Field(
         default=None, description="donors by split; if not given, assigned by number of cells"
     )
@@ -83,6 +106,16 @@ class DatasetSpec(Frozen):
             raise ValueError("a title is one line")
         return title
 
+    @field_validator("files", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str | Path) else given
+
+    @property
+    def file(self) -> Path:
+        """The file, or the first of several: what an error points at."""
+        return self.files[0]
+
     @model_validator(mode="after")
     def _splits_need_donors(self) -> Self:
         if self.donor_key is None and (self.splits is not None or self.exclude_donors):
@@ -91,7 +124,7 @@ class DatasetSpec(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """Return what shapes the store, without the words for people and the file's place."""
-        words = {"title", "file", "source", "licence", "citation"}
+        words = {"title", "files", "source", "licence", "citation"}
         return self.model_dump(mode="json", exclude=words)
 
 
@@ -123,7 +156,8 @@ def load_dataset(name_or_path: str | Path) -> DatasetSpec:
             )
         path = CATALOGUE / f"{name_or_path}.yaml"
     spec = validate(DatasetSpec, load_yaml(path), code="C012")
-    named = {"name": spec.name or _name_of(path), "file": _resolved(spec.file, path.parent)}
+    files = tuple(_resolved(file, path.parent) for file in spec.files)
+    named = {"name": spec.name or _name_of(path), "files": files}
     return spec.model_copy(update=named)
 
 
@@ -140,7 +174,7 @@ def spec_from_h5ad(
     return DatasetSpec(
         name=_name_of(path),
         title=f"your cells in {path.name}",
-        file=path.absolute(),
+        files=(path.absolute(),),
         label_key=label_key,
         donor_key=donor_key,
         batch_key=batch_key,

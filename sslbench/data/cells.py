@@ -102,6 +102,16 @@ class CountsMatrix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Modality:
+    """A second measurement of the same cells, e.g. surface proteins or open chromatin."""
+
+    kind: str  # "protein" or "peaks"
+    features: tuple[str, ...]  # (n_features,)
+    counts: CountsMatrix  # (n_rows_of_the_store, n_features): raw, as measured
+    measured: np.ndarray  # (n_rows_of_the_store,) bool: False where the cell was not measured
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cells:
     """Some rows of a cell store, in order: counts stay memory-mapped until a minibatch asks for them."""
 
@@ -112,6 +122,7 @@ class Cells:
     label_names: tuple[str, ...]  # the fixed label set of the data set
     donor: np.ndarray  # (n_cells,) str; "" where the data set names no donors
     batch: np.ndarray  # (n_cells,) str; "" where it names no experimental batches
+    modality: Modality | None = None  # what else was measured on them, where the data set says
 
     def __len__(self) -> int:
         """Return the number of cells."""

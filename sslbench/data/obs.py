@@ -103,6 +103,8 @@ def _column(obs: pd.DataFrame, key: str | None, role: str, where: str) -> np.nda
 
 def _labels(obs: pd.DataFrame, spec: DatasetSpec, donor: np.ndarray, where: str) -> np.ndarray:
     labels = _column(obs, spec.label_key, "label_key", where)
+    if spec.label_key is None:
+        return labels
     missing = obs[spec.label_key].isna().to_numpy()
     if missing.any() and not spec.nan_is_unlabelled:
         per_donor = pd.Series(donor[missing]).value_counts().head(5)

@@ -1,18 +1,32 @@
-"""The contract of an evaluation task: score an embedding on held-out cells, fitting on training cells only."""
+"""The contract of an evaluation task: fit on training cells only, then score held-out cells."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from sslbench.config import EmbeddingOf
+from sslbench.data.cells import CellBatch, Cells
+from sslbench.encoders.base import Encoder
 from sslbench.errors import ConfigError
 from sslbench.registry import EVALUATIONS, defining_module
 from sslbench.results import Direction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """What an arm has trained, for tasks that train it further or decode; a task changes copies only."""
+
+    encoder: Encoder
+    reconstruct: Callable[[CellBatch], Tensor] | None = (
+        None  # expression (n_cells, n_genes) expected by the pretext task's decoder, where it has one
+    )
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +38,8 @@ class Embedded:
     label_names: tuple[str, ...]
     logits: np.ndarray | None = None  # (n_cells, n_labels) of the pretext task's own classifier
     projected: np.ndarray | None = None  # (n_cells, projector_dim) float32 of its projector
+    cells: Cells | None = None  # the cells themselves; None where only an embedding is known
+    networks: Networks | None = None  # what embedded them; None where only an embedding is known
 
     def output(self, of: EmbeddingOf) -> np.ndarray:
         """Return z, or the projector's output; raise ConfigError if the arm has no projector."""
@@ -39,24 +55,32 @@ class Embedded:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Scores by metric name, and each cell's predicted label where the task predicts one."""
+    """Scores by metric name, and what an interval of the ranking one can be made of."""
 
     scores: dict[str, float]
     predicted: np.ndarray | None = None  # (n_cells,) int64 codes into label_names
+    per_unit: np.ndarray | None = (
+        None  # (n_units,) the ranking score under each row of `metrics.units.unit_weights`
+    )
+
+
+Fitted = Callable[[Embedded], Evaluation]  # scores are finite and named as in `metrics`
 
 
 class EvaluationTask(ABC):
-    """A frozen-embedding protocol; subclasses take `(options)`."""
+    """A downstream task; subclasses take `(options)`."""
 
     metrics: ClassVar[Mapping[str, Direction]]  # the first one ranks
-    needs_classifier: ClassVar[bool] = False  # True: only arms with their own classifier are scored
+    # What an arm must have to be scored ("classifier", "decoder"); an arm without it is left out.
+    needs_of_arm: ClassVar[tuple[str, ...]] = ()
+    # What the cells must have ("labels", "batches", "modality"); a sweep on others is an error.
+    needs_of_cells: ClassVar[tuple[str, ...]] = ("labels",)
+    confirm_only: ClassVar[bool] = False  # True: too expensive for the search
     of: EmbeddingOf = "encoder"  # "projector": only arms with a projector are scored, by its output
 
     @abstractmethod
-    def evaluate(
-        self, *, fit_on: Embedded, score_on: Embedded, generator: np.random.Generator
-    ) -> Evaluation:
-        """Fit on `fit_on`, score on `score_on`; scores are finite and named as in `metrics`."""
+    def fit(self, *, train: Embedded, val: Embedded, generator: np.random.Generator) -> Fitted:
+        """Fit on `train`, choose by `val` if there is anything to choose, and return what scores cells."""
 
 
 def build_evaluation(name: str, options: dict[str, Any]) -> EvaluationTask:

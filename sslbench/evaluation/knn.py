@@ -17,7 +17,7 @@ from sslbench.evaluation._cell_types import (
     finite,
     labelled_reference,
 )
-from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask
+from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 
@@ -48,18 +48,22 @@ class Knn(EvaluationTask):
     def __init__(self, options: Options) -> None:
         self.k, self.of = options.k, options.of
 
-    def evaluate(
+    def fit(
         self,
         *,
-        fit_on: Embedded,
-        score_on: Embedded,
+        train: Embedded,
+        val: Embedded,  # nothing is chosen
         generator: np.random.Generator,  # nothing here is random
-    ) -> Evaluation:
-        """Predict every cell of `score_on` from the labelled cells of `fit_on`."""
-        reference, label = labelled_reference(fit_on, of=self.of)
-        query = finite(score_on.output(self.of), of="the scored cells")
-        predicted = nearest_labels(query, reference=reference, label=label, k=self.k)
-        return cell_type_evaluation(predicted, score_on)
+    ) -> Fitted:
+        """Keep the labelled cells of `train`; any cell's label is predicted from them."""
+        reference, label = labelled_reference(train, of=self.of)
+
+        def evaluate(cells: Embedded) -> Evaluation:
+            query = finite(cells.output(self.of), of="the scored cells")
+            predicted = nearest_labels(query, reference=reference, label=label, k=self.k)
+            return cell_type_evaluation(predicted, cells)
+
+        return evaluate
 
 
 def nearest_labels(

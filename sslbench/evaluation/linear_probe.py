@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from sslbench.evaluation._cell_types import (
     finite,
     labelled_reference,
 )
-from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask
+from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 
@@ -48,32 +48,36 @@ class LinearProbe(EvaluationTask):
     def __init__(self, options: Options) -> None:
         self.c, self.of = options.c, options.of
 
-    def evaluate(
+    def fit(
         self,
         *,
-        fit_on: Embedded,
-        score_on: Embedded,
+        train: Embedded,
+        val: Embedded,  # nothing is chosen
         generator: np.random.Generator,  # the optimum is unique
-    ) -> Evaluation:
-        """Fit on the labelled cells of `fit_on`, predict every cell of `score_on`."""
-        reference, label = labelled_reference(fit_on, of=self.of)
-        query = finite(score_on.output(self.of), of="the scored cells")
-        predicted = probe_labels(query, reference=reference, label=label, c=self.c)
-        return cell_type_evaluation(predicted, score_on)
+    ) -> Fitted:
+        """Fit on the labelled cells of `train`; every cell's label is predicted."""
+        reference, label = labelled_reference(train, of=self.of)
+        predict = fitted_probe(reference, label, c=self.c)
+
+        def evaluate(cells: Embedded) -> Evaluation:
+            query = finite(cells.output(self.of), of="the scored cells")
+            return cell_type_evaluation(predict(query), cells)
+
+        return evaluate
 
 
-def probe_labels(
-    query: np.ndarray, *, reference: np.ndarray, label: np.ndarray, c: float
-) -> np.ndarray:
-    """Return the label (n_query,) int64 that logistic regression on the reference cells gives each query cell.
+def fitted_probe(
+    reference: np.ndarray, label: np.ndarray, *, c: float
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what gives cells (n_query, embedding_dim) the labels (n_query,) int64 of logistic regression.
 
-    `query` (n_query, embedding_dim) and `reference` (n_reference, embedding_dim) are float64, `label`
-    (n_reference,) codes from 0. With one label only, everyone gets it.
+    `reference` (n_reference, embedding_dim) is float64, `label` (n_reference,) codes from 0. With one label
+    only, everyone gets it.
     """
     if len(np.unique(label)) == 1:
-        return np.full(len(query), label[0], dtype=np.int64)
+        return lambda query: np.full(len(query), label[0], dtype=np.int64)
     centre, scale = reference.mean(axis=0), reference.std(axis=0)
     scale[scale <= FLAT * np.abs(centre)] = 1.0
     probe = LogisticRegression(C=c, class_weight="balanced", max_iter=MAX_ITERATIONS)
     probe.fit((reference - centre) / scale, label)
-    return np.asarray(probe.predict((query - centre) / scale), dtype=np.int64)
+    return lambda query: np.asarray(probe.predict((query - centre) / scale), dtype=np.int64)

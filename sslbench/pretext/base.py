@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -41,6 +42,8 @@ class Pretext(nn.Module, ABC):
         # Set here and not on the class: a class attribute would hide the module a subclass registers.
         self.classifier = None
         self.projector = None
+        # From cells to the expression (n_cells, n_genes) that a decoder expects, where the task has one.
+        self.reconstruct: Callable[[CellBatch], Tensor] | None = None
 
     def prepare(self, train: Cells) -> None:
         """Fit on training cells what the task needs; by default nothing."""

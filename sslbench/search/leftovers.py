@@ -17,7 +17,7 @@ from pathlib import Path
 
 TOKEN, TOKEN_VARIABLE = "token", "RAY_AUTH_TOKEN_PATH"
 _LOCK = "driver.lock"
-_LONGEST_FOLDER = 40  # Ray adds 60 characters, and the path of a socket has at most 107
+_LONGEST_FOLDER = 24  # Ray and we add up to 83 characters, and the path of a socket has at most 107
 
 
 @contextmanager

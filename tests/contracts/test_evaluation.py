@@ -8,7 +8,13 @@ import pytest
 
 from sslbench.config import ComponentOptions
 from sslbench.errors import ConfigError, DivergedError
-from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, build_evaluation
+from sslbench.evaluation.base import (
+    Embedded,
+    Evaluation,
+    EvaluationTask,
+    Fitted,
+    build_evaluation,
+)
 from sslbench.registry import EVALUATIONS, defining_module
 from sslbench.results import PROJECTED
 
@@ -33,8 +39,11 @@ def picked(cells: Embedded, index: np.ndarray) -> Embedded:
 
 
 def run(name: str, *, fit_on: Embedded, score_on: Embedded, seed: int = 0) -> Evaluation:
-    task = build_evaluation(name, {})
-    return task.evaluate(fit_on=fit_on, score_on=score_on, generator=np.random.default_rng(seed))
+    return fitted(build_evaluation(name, {}), fit_on, seed=seed)(score_on)
+
+
+def fitted(task: EvaluationTask, train: Embedded, seed: int = 0) -> Fitted:
+    return task.fit(train=train, val=embedded(2), generator=np.random.default_rng(seed))
 
 
 def predictions(evaluation: Evaluation) -> np.ndarray:
@@ -156,9 +165,9 @@ def test_a_task_of_the_projector_sees_its_output_and_nothing_of_z(name):
         noise = np.random.default_rng(9).normal(size=(len(cells.z), 3)).astype(np.float32)
         return replace(cells, z=noise, projected=cells.z)
 
-    train, cells, generator = embedded(0), embedded(1), np.random.default_rng(0)
+    train, cells = embedded(0), embedded(1)
     task = build_evaluation(name, {"of": "projector"})
-    found = task.evaluate(fit_on=hidden(train), score_on=hidden(cells), generator=generator)
+    found = fitted(task, hidden(train))(hidden(cells))
     assert task.of == "projector"
     np.testing.assert_array_equal(
         predictions(found), predictions(run(name, fit_on=train, score_on=cells))
@@ -169,7 +178,7 @@ def test_a_task_of_the_projector_sees_its_output_and_nothing_of_z(name):
 def test_a_task_of_the_projector_refuses_an_arm_without_one(name):
     task = build_evaluation(name, {"of": "projector"})
     with pytest.raises(ConfigError, match="no projector"):
-        task.evaluate(fit_on=embedded(0), score_on=embedded(1), generator=np.random.default_rng(0))
+        fitted(task, embedded(0))(embedded(1))
 
 
 @PREDICTING
@@ -181,7 +190,7 @@ def test_a_task_of_the_encoder_is_the_default_and_no_name_looks_like_one_of_the_
 # Self-test: an evaluator that fails these would flatter or punish every method alike.
 
 FITTING = pytest.mark.parametrize(
-    "name", [n for n in EVALUATIONS.names() if not EVALUATIONS.load(n).needs_classifier]
+    "name", [n for n in EVALUATIONS.names() if not EVALUATIONS.load(n).needs_of_arm]
 )
 
 

@@ -80,12 +80,11 @@ def test_an_oracle_scores_one_and_shuffled_labels_score_like_permutations(
         return Embedded(z=z, label=shown, label_names=train.label_names)
 
     def score(shown: np.ndarray) -> float:
-        outcome = evaluation.evaluate(
-            fit_on=embedded(train.label, shown),
-            score_on=embedded(val.label, val.label),
-            generator=np.random.default_rng(0),
+        query = embedded(val.label, val.label)
+        score = evaluation.fit(
+            train=embedded(train.label, shown), val=query, generator=np.random.default_rng(0)
         )
-        return outcome.scores["macro_f1"]
+        return score(query).scores["macro_f1"]
 
     permuted = [score(rng.permutation(train.label)) for _ in range(20)]
     assert score(train.label) == 1.0

@@ -63,7 +63,7 @@ def test_constants_of_a_pretext_task_read_without_import_are_its_own(name):
 def test_metrics_of_an_evaluation_task_read_without_import_are_its_own(name):
     task = EVALUATIONS.load(name)
     assert EVALUATIONS.constant(name, "metrics") == dict(task.metrics)
-    assert bool(EVALUATIONS.constant(name, "needs_classifier")) == task.needs_classifier
+    assert (EVALUATIONS.constant(name, "needs_of_arm") or ()) == task.needs_of_arm
 
 
 def test_a_constant_that_is_not_assigned_is_none():

@@ -15,9 +15,8 @@ def scored(logits: np.ndarray | None) -> Evaluation:
         label_names=("a", "b"),
         logits=logits,
     )
-    return Head(Options()).evaluate(
-        fit_on=cells, score_on=cells, generator=np.random.default_rng(0)
-    )
+    fitted = Head(Options()).fit(train=cells, val=cells, generator=np.random.default_rng(0))
+    return fitted(cells)
 
 
 def test_the_largest_logit_is_the_prediction():

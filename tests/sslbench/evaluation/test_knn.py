@@ -113,8 +113,7 @@ def test_unlabelled_training_cells_do_not_vote():
     z = np.array([[0.0], [0.1], [3.0]], dtype=np.float32)
     train = Embedded(z=z, label=np.array([-1, -1, 1]), label_names=("a", "b"))
     cell = Embedded(z=z[:1], label=np.array([1]), label_names=("a", "b"))
-    found = Knn(Options(k=1)).evaluate(
-        fit_on=train, score_on=cell, generator=np.random.default_rng(0)
-    )
+    fitted = Knn(Options(k=1)).fit(train=train, val=cell, generator=np.random.default_rng(0))
+    found = fitted(cell)
     assert found.predicted is not None
     assert found.predicted.tolist() == [1]

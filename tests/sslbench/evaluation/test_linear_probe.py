@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from sslbench.evaluation.linear_probe import probe_labels
+from sslbench.evaluation.linear_probe import fitted_probe
 
 
 def blobs(seed: int, n_cells: int, dim: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -14,6 +14,12 @@ def blobs(seed: int, n_cells: int, dim: int = 8) -> tuple[np.ndarray, np.ndarray
     random = np.random.default_rng(seed)
     label = random.choice(4, size=n_cells, p=[0.6, 0.25, 0.1, 0.05])
     return centres[label] + random.normal(size=(n_cells, dim)), label
+
+
+def probe_labels(
+    query: np.ndarray, *, reference: np.ndarray, label: np.ndarray, c: float
+) -> np.ndarray:
+    return fitted_probe(reference, label, c=c)(query)
 
 
 def slow_labels(

@@ -1,0 +1,25 @@
+"""What an interval of a score is made of: the test donors, or resampled cells where there is only one donor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+N_RESAMPLES = 400
+_SEED = 20240913  # any constant: arms and seeds must be scored on the same resampled cells
+
+
+def unit_weights(donor: np.ndarray) -> np.ndarray:
+    """Return how much each cell weighs in each unit, (n_units, n_cells) float32, from its donor (n_cells,) str.
+
+    Several donors are the units, in the order of their names, each cell weighing 1 in its own. With one donor,
+    or none known, the units are `N_RESAMPLES` bootstrap resamples of the cells: how often each cell was drawn.
+    The weights depend on the cells alone, so that all arms and seeds are paired.
+    """
+    names = np.unique(donor)
+    if len(names) > 1:
+        return np.asarray(donor == names[:, None], dtype=np.float32)
+    n_cells = len(donor)
+    drawn = np.random.default_rng([_SEED, n_cells]).integers(n_cells, size=(N_RESAMPLES, n_cells))
+    drawn += np.arange(N_RESAMPLES)[:, None] * n_cells
+    counts = np.bincount(drawn.ravel(), minlength=N_RESAMPLES * n_cells)
+    return counts.reshape(N_RESAMPLES, n_cells).astype(np.float32)
