@@ -151,7 +151,7 @@ def noisy_test_donor(folder: Path) -> DatasetSpec:
     adata.X = counts.astype(np.float32)
     file = folder / "noisy.h5ad"
     adata.write_h5ad(file)
-    return spec.model_copy(update={"file": file})
+    return spec.model_copy(update={"files": (file,)})
 
 
 @pytest.mark.parametrize("arm", ARMS)
