@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import nn
 
 from sslbench.config import EncoderChoice, TrialConfig
-from sslbench.embedding import Coverage, PulledEncoder, embed_anndata
+from sslbench.embedding import Coverage, PulledEncoder, embed_anndata, embedded_cells
 from sslbench.encoders.base import Encoder, build_encoder
 from sslbench.errors import ConfigError, DataError, SetupError
 from sslbench.ledger import sha256, sync_folder
@@ -158,6 +159,69 @@ def embed(
     adata.uns["sslbench"] = {**pulled.about, **coverage.as_uns(), "key": key}
     print(f"genes    {coverage}", file=sys.stderr)
     return coverage
+
+
+def load_classifier(folder: str | Path, *, device: str = "cpu") -> nn.Module:
+    """Load what maps z to logits over the model's labels: one linear layer, in eval mode.
+
+    Raises
+    ------
+    ConfigError
+        If there is no model folder at that place, or its model learned without labels.
+    RefusedError, SetupError
+        As `load_encoder` says.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    if CLASSIFIER not in record.files:
+        raise ConfigError(
+            "this model carries no classifier: it learned without labels",
+            code="C033",
+            where=str(folder),
+            found=f"pretext task {record.config['pretext']['name']}",
+            fix="take a model that learned from labels; or embed the cells, and label them by your own "
+            'classifier or clusters of obsm["X_sslbench"]',
+        )
+    with torch.random.fork_rng(devices=[]):
+        classifier = nn.Linear(record.embedding_dim, len(read_labels(folder / LABELS)))
+    load_weights(folder / CLASSIFIER, classifier)
+    return classifier.to(device).eval()
+
+
+def annotate(
+    adata: AnnData, *, model: str | Path, counts: str | None = None, device: str = "cpu"
+) -> Coverage:
+    """Add the most probable cell type of every cell as `obs["sslbench_label"]`, and `obs["sslbench_prob"]`.
+
+    Labels are categories, in the model's order; the probability (float32, in [0, 1]) is the softmax of the
+    model's logits, which nothing has calibrated. Cells without counts in the model's genes get neither.
+    `uns["sslbench_annotation"]` says where the labels come from; nothing else of `adata` changes. Returns, and prints to stderr,
+    how many of the model's genes these cells have.
+
+    Raises
+    ------
+    DataError
+        If no slot holds raw counts, or fewer than half of the model's genes are found (D130).
+    ConfigError
+        If the model has no classifier (C033), or there is no model at that place.
+    RefusedError, SetupError
+        If `model` cannot be loaded, as `load_encoder` says.
+    """
+    import pandas as pd
+
+    classifier = load_classifier(model, device=device)
+    pulled = load_encoder(model, device=device)
+    cells = embedded_cells(pulled, adata, counts=counts)
+    with torch.inference_mode():
+        logits = classifier(torch.from_numpy(cells.z).to(device)).cpu()  # (n_cells, n_labels)
+    probability, code = torch.softmax(logits, dim=1).max(dim=1)
+    label = np.where(cells.has_counts, code.numpy(), -1)
+    names = pd.Index(pulled.label_names)
+    adata.obs["sslbench_label"] = pd.Categorical.from_codes(label, categories=names)
+    adata.obs["sslbench_prob"] = np.where(cells.has_counts, probability.numpy(), np.float32("nan"))
+    adata.uns["sslbench_annotation"] = {**pulled.about, **cells.coverage.as_uns()}
+    print(f"genes    {cells.coverage}", file=sys.stderr)
+    return cells.coverage
 
 
 def _write_whole(

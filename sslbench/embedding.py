@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from sslbench.data.alignment import aligned
 from sslbench.data.anndata_slots import AnnDataSlots
 from sslbench.data.catalogue import Slot
 from sslbench.data.cells import CountsMatrix, normalise
@@ -78,10 +79,32 @@ class PulledEncoder:
         return z
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedCells:
+    """The cells of an AnnData as a model sees them, in the order of obs_names."""
+
+    z: np.ndarray  # (n_cells, embedding_dim) float32
+    has_counts: (
+        np.ndarray
+    )  # (n_cells,) bool: whether any gene of the model was counted; if not, z says nothing
+    coverage: Coverage
+
+
 def embed_anndata(
     pulled: PulledEncoder, adata: AnnData, *, counts: str | None = None
 ) -> tuple[np.ndarray, Coverage]:
     """Return z (n_cells, embedding_dim) float32 in the order of obs_names, and what was found.
+
+    Raises what `embedded_cells` raises.
+    """
+    cells = embedded_cells(pulled, adata, counts=counts)
+    return cells.z, cells.coverage
+
+
+def embedded_cells(
+    pulled: PulledEncoder, adata: AnnData, *, counts: str | None = None
+) -> EmbeddedCells:
+    """Embed every cell of `adata`, which is not changed.
 
     Genes are aligned by name; those that the cells lack count as 0. Every non-zero of the slot is checked to
     be a count. Memory is that of one block of rows beside z, for sparse, dense and backed objects alike.
@@ -96,31 +119,25 @@ def embed_anndata(
     chosen = choose_slot(slots, cast("Slot | None", counts))
     column = align_genes(pulled.genes, slots.var_names(chosen.slot))
     refuse_low_coverage(pulled.genes, column, slots.var(chosen.slot))
-    z, total = np.empty((adata.n_obs, pulled.encoder.embedding_dim), np.float32), 0
+    z = np.empty((adata.n_obs, pulled.encoder.embedding_dim), np.float32)
+    has_counts = np.zeros(adata.n_obs, dtype=bool)
     blocks = slots.blocks(chosen.slot)
     for start, rows in reporting(blocks, what="embedded", n_cells=adata.n_obs):
         check_block(slots, chosen.slot, first_row=start, rows=rows)
-        aligned = _aligned(rows, column)
-        total += int(np.count_nonzero(np.diff(aligned.indptr)))
-        z[start : start + rows.shape[0]] = _embedded(pulled, aligned)
+        counts_of_model = aligned(rows, column)
+        these = slice(start, start + rows.shape[0])
+        has_counts[these] = np.diff(counts_of_model.indptr) > 0
+        z[these] = _embedded(pulled, counts_of_model)
     coverage = Coverage(
         n_model_genes=len(pulled.genes),
         n_genes_found=int(np.count_nonzero(column >= 0)),
         n_cells=adata.n_obs,
-        n_cells_without_counts=adata.n_obs - total,
+        n_cells_without_counts=int(np.count_nonzero(~has_counts)),
         counts_slot=chosen.slot,
         counts_reason=chosen.reason,
     )
     _warn(coverage)
-    return z, coverage
-
-
-def _aligned(rows: csr_matrix, column: np.ndarray) -> csr_matrix:
-    """Return counts (n_cells, n_model_genes) of rows (n_cells, n_genes); missing genes are 0."""
-    found = np.flatnonzero(column >= 0)
-    picked = rows[:, column[found]]
-    shape = (rows.shape[0], len(column))
-    return csr_matrix((picked.data, found[picked.indices], picked.indptr), shape=shape)
+    return EmbeddedCells(z=z, has_counts=has_counts, coverage=coverage)
 
 
 def _embedded(pulled: PulledEncoder, counts: csr_matrix) -> np.ndarray:

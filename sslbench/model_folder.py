@@ -1,7 +1,7 @@
 """What a model folder is: its files, its record, and how a folder that is not what it says is refused.
 
 encoder.safetensors      the weights
-classifier.safetensors   of arms that learned from labels: logits over labels.json from the embedding
+classifier.safetensors   of arms that learned from labels: one linear layer, logits over labels.json from the embedding
 genes.txt                one gene a line; the order is the order of the encoder's inputs
 labels.json              the data set's cell types; a label's code is its place in the list
 checkpoint.json          configuration, preprocessing, scores, provenance, SHA-256 of the other files

@@ -5,13 +5,31 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sslbench.cli.data import app as data_verbs
 from sslbench.cli.exit_codes import INTERRUPTED
+from sslbench.cli.options import (
+    BatchKeyOption,
+    CellsArgument,
+    CopyOption,
+    CountsOption,
+    DataOption,
+    Device,
+    DeviceOption,
+    DonorKeyOption,
+    ForceCopyOption,
+    Format,
+    FormatOption,
+    HomeOption,
+    LabelKeyOption,
+    ModelOption,
+    OverrideOption,
+    SweepArgument,
+)
 from sslbench.errors import SslbenchError
 
 app = typer.Typer(
@@ -23,50 +41,7 @@ app = typer.Typer(
     help="Does self-supervised pretraining help on my cells? Sweeps, tuned baselines and a leaderboard.",
 )
 
-HomeOption = Annotated[Path, typer.Option("--home", help="folder of ledger, stores and reports")]
-
-
-class Format(StrEnum):
-    """How a verb answers."""
-
-    table = "table"
-    json = "json"
-
-
-class CountsSlot(StrEnum):
-    """Where raw counts may lie in an AnnData."""
-
-    layers = "layers/counts"
-    raw = "raw"
-    x = "X"
-
-
-class Device(StrEnum):
-    """Where a model is run."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-DeviceOption = Annotated[Device, typer.Option("--device", help="where the model is run")]
-FormatOption = Annotated[Format, typer.Option("--format", help="for people, or for programs")]
-SweepArgument = Annotated[str, typer.Argument(help="a sweep's name, or the path of its YAML")]
-OverrideOption = Annotated[
-    list[str] | None, typer.Option("-o", "--override", help="key.key=value put into the sweep file")
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data", help="a data-set YAML or an .h5ad instead of the sweep's own"),
-]
-LabelKeyOption = Annotated[str | None, typer.Option("--label-key", help="obs column of cell types")]
-DonorKeyOption = Annotated[
-    str | None, typer.Option("--donor-key", help="obs column of donors; none: split cells by label")
-]
-BatchKeyOption = Annotated[str | None, typer.Option("--batch-key", help="obs column of batches")]
-CountsOption = Annotated[
-    CountsSlot | None,
-    typer.Option("--counts", help="slot of the raw counts; looked for if left out"),
-]
+app.add_typer(data_verbs, name="data")
 TRACKING = Path("tracking")
 
 
@@ -180,18 +155,34 @@ def pull(
 
 @app.command()
 def embed(
-    file: Annotated[Path, typer.Argument(help="an .h5ad with raw counts; it is not changed")],
-    model: Annotated[Path, typer.Option("--model", help="a pulled model folder")],
-    out: Annotated[Path, typer.Option("--out", help="the .h5ad to write")],
+    file: CellsArgument,
+    model: ModelOption,
+    out: CopyOption,
     counts: CountsOption = None,
     device: DeviceOption = Device.cpu,
-    force: Annotated[bool, typer.Option("--force", help="replace the file at --out")] = False,
+    force: ForceCopyOption = False,
 ) -> None:
     """Write a copy of an .h5ad with the model's embedding in obsm["X_sslbench"]."""
     from sslbench.cli.embed import embed_file
 
     slot = counts.value if counts else None
     embed_file(file, model=model, out=out, counts=slot, device=device.value, force=force)
+
+
+@app.command()
+def annotate(
+    file: CellsArgument,
+    model: ModelOption,
+    out: CopyOption,
+    counts: CountsOption = None,
+    device: DeviceOption = Device.cpu,
+    force: ForceCopyOption = False,
+) -> None:
+    """Write a copy of an .h5ad with cell types in obs["sslbench_label"], by a model with a classifier."""
+    from sslbench.cli.annotate import annotate_file
+
+    slot = counts.value if counts else None
+    annotate_file(file, model=model, out=out, counts=slot, device=device.value, force=force)
 
 
 @app.command()

@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 
 from sslbench.cli import terminal
+from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.places import Home
 from sslbench.cli.show import show_header
 from sslbench.cli.sweep import Asked, resolve
 from sslbench.config import TrialConfig
-from sslbench.data.manifest import read_manifest
-from sslbench.data.report import describe_data, describe_split
 from sslbench.errors import CollapsedError, DivergedError
 from sslbench.results import CurvePoint
 from sslbench.search.cluster import available_cpus
@@ -25,36 +24,31 @@ RECORD_BYTES = 20_000
 
 def check_sweep(asked: Asked, home: Home) -> None:
     """Print the resolved sweep, its space and its plan; train a few updates per arm to estimate the rest."""
-    from sslbench.data.store import prepare_store
     from sslbench.search.rehearsal import rehearse
 
     spec, dataset = resolve(asked)
     show_header()
     terminal.say("asks", spec.question)
-    with terminal.working("preparing the cells"):
-        store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
-    manifest = read_manifest(store)
-    terminal.say("data", describe_data(manifest))
-    terminal.say("split", describe_split(manifest))
+    cells = prepared(dataset, spec, home)
     terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
     terminal.print_table(["arm", "the same in every trial"], describe_fixed(spec))
     terminal.say("plan", plan_line(spec))
-    rehearse(spec, store)
-    seconds, size = estimate(spec, store)
+    rehearse(spec, cells.store, cells.corpus)
+    seconds, size = estimate(spec, cells)
     terminal.say(
         "time", f"at most about {terminal.duration(seconds)} (weak trials are stopped earlier)"
     )
     terminal.say("disk", f"about {size / 1e6:.1f} MB")
 
 
-def estimate(spec: SweepSpec, store: Path) -> tuple[float, float]:
+def estimate(spec: SweepSpec, cells: Prepared) -> tuple[float, float]:
     """Return seconds and bytes of the whole sweep if no trial were stopped early, but for arms that fail at once."""
     slots = _slots(spec)
     seconds, size = 0.0, 0.0
     for name, arm in spec.arms.items():
         config = spec.config(name, first_params(arm.search), seed=spec.seed)
         try:
-            one, weights = calibrate(config, store)
+            one, weights = calibrate(config, cells)
         except (CollapsedError, DivergedError) as error:
             what = str(error).partition("\n")[0]
             terminal.say("note", f"{name} fails with the first values of its space: {what}")
@@ -72,7 +66,7 @@ def _slots(spec: SweepSpec) -> int:
     return fit if asked == "auto" else min(fit, asked)
 
 
-def calibrate(config: TrialConfig, store: Path) -> tuple[float, float]:
+def calibrate(config: TrialConfig, cells: Prepared) -> tuple[float, float]:
     """Return the seconds of a whole trial and the bytes of its weights, from its first two reports."""
     import torch
 
@@ -87,7 +81,13 @@ def calibrate(config: TrialConfig, store: Path) -> tuple[float, float]:
     points: list[CurvePoint] = []
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as workdir:
-        result = run_trial(short, store=store, workdir=Path(workdir), report=points.append)
+        result = run_trial(
+            short,
+            store=cells.store,
+            corpus=cells.corpus if config.corpus else None,
+            workdir=Path(workdir),
+            report=points.append,
+        )
     seconds = time.monotonic() - started
     if len(points) > 1:  # from one report to the next: what all later ones cost too
         left = (training.max_updates - two_reports) / training.evaluate_every

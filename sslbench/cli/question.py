@@ -26,6 +26,9 @@ class Question(Frozen):
     spec: dict[str, Any]
     data: dict[str, Any]  # the cell store's manifest, as shown in reports
     store: str  # the folder of the cell store when the question was asked
+    corpus: str | None = None  # the folder of the corpus's store
+    corpus_data: dict[str, Any] | None = None  # its manifest
+    data_fingerprint: str = ""  # of all cells that a trial may see; "": that of the cell store
 
     @property
     def sweep_spec(self) -> SweepSpec:

@@ -10,13 +10,12 @@ from typing import NamedTuple, cast
 
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
+from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_from_h5ad
-from sslbench.data.manifest import StoreManifest, read_manifest
-from sslbench.data.report import describe_data, describe_split
 from sslbench.errors import ConfigError
 from sslbench.ledger import Ledger
 from sslbench.provenance import provenance
@@ -89,25 +88,14 @@ def run_sweep(asked: Asked, home: Home) -> int:
     """Search, confirm, rank and report; return the exit code."""
     spec, dataset = resolve(asked)
     show_header()
-    store, manifest = _prepared(dataset, spec, home)
+    cells = prepared(dataset, spec, home)
     name = Path(asked.sweep).stem
-    folder = open_execution_folder(home.ledgers, name, spec, manifest.fingerprint)
+    folder = open_execution_folder(home.ledgers, name, spec, cells.fingerprint)
     with owned(folder):
         if asked.fresh:
             _set_aside(folder)
-        question = _asked_now(folder, name, spec, store, manifest)
-        return _run(question, Ledger(folder), home, manifest)
-
-
-def _prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[Path, StoreManifest]:
-    from sslbench.data.store import prepare_store
-
-    with terminal.working("preparing the cells"):
-        store = prepare_store(dataset, n_top_genes=spec.dataset.n_top_genes, root=home.stores)
-    manifest = read_manifest(store)
-    terminal.say("data", describe_data(manifest))
-    terminal.say("split", describe_split(manifest))
-    return store, manifest
+        question = _asked_now(folder, name, spec, cells)
+        return _run(question, Ledger(folder), home)
 
 
 def _set_aside(folder: Path) -> None:
@@ -120,9 +108,7 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def _asked_now(
-    folder: Path, name: str, spec: SweepSpec, store: Path, manifest: StoreManifest
-) -> Question:
+def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Question:
     """Write the question down; the execution goes on if the folder has one."""
     before = read_question(folder)
     question = Question(
@@ -130,21 +116,27 @@ def _asked_now(
         execution=before.execution if before else new_execution(),
         asked_unix_ms=time.time_ns() // 1_000_000,
         spec=spec.model_dump(mode="json", by_alias=True),
-        data=manifest.model_dump(mode="json"),
-        store=str(store),
+        data=cells.manifest.model_dump(mode="json"),
+        store=str(cells.store),
+        corpus=str(cells.corpus) if cells.corpus else None,
+        corpus_data=cells.corpus_manifest.model_dump(mode="json")
+        if cells.corpus_manifest
+        else None,
+        data_fingerprint=cells.fingerprint,
     )
     write_question(Ledger(folder), question)
     return question
 
 
-def _run(question: Question, ledger: Ledger, home: Home, manifest: StoreManifest) -> int:
+def _run(question: Question, ledger: Ledger, home: Home) -> int:
     from sslbench.cli.mirror import browse_link, ending, live_mirror
 
     execution = Execution(
         spec=question.sweep_spec,
         ledger=ledger,
         store=Path(question.store).absolute(),
-        data_fingerprint=manifest.fingerprint,
+        corpus=Path(question.corpus).absolute() if question.corpus else None,
+        data_fingerprint=question.data_fingerprint,
         provenance=provenance(),
     )
     agenda = execution.agenda()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
 from sslbench.data.catalogue import Slot
-from sslbench.data.h5ad import BLOCK_VALUES, as_csr
+from sslbench.data.stored_cells import BLOCK_VALUES
+from sslbench.data.stored_matrix import as_csr
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,6 +60,10 @@ class AnnDataSlots:
         """Return the type in which the values of a slot are stored."""
         stored: np.dtype[Any] = np.dtype(self._matrices[slot].dtype)
         return stored
+
+    def part(self, slot: Slot, row: int) -> tuple[Self, Slot, int]:
+        """Return what holds a row, the slot that is read there, and which row of it: this one."""
+        return self, slot, row
 
     def blocks(self, slot: Slot) -> Iterator[tuple[int, csr_matrix]]:
         """Yield (first row, rows as CSR) through a slot, explicit zeros removed.

@@ -191,4 +191,5 @@ def _resolved(file: Path, folder: Path) -> Path:
     text = str(file)
     if text.startswith("bundled:"):
         return BUNDLED / text.removeprefix("bundled:")
-    return (folder / file).absolute() if "://" not in text else file
+    elsewhere = "://" in text or text.startswith(("folder:", "fetched:"))  # see `places.located`
+    return file if elsewhere else (folder / file).absolute()

@@ -29,6 +29,7 @@ class CellBatch:
     view: Tensor | None = (
         None  # (n_cells, n_genes) float32: expression that an augmentation changed
     )
+    measured: Tensor | None = None  # (n_cells, n_genes) bool; None where every gene was measured
 
     @cached_property
     def expression(self) -> Expression:
@@ -102,6 +103,18 @@ class CountsMatrix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasuredGenes:
+    """Which genes were measured for which cells, where studies with different genes are joined."""
+
+    of_study: np.ndarray  # (n_studies, n_genes) bool
+    study: np.ndarray  # (n_rows_of_the_store,) int64: rows of `of_study`
+
+    def of(self, row_ids: np.ndarray) -> np.ndarray:
+        """Return (n, n_genes) bool for rows (n,) of the store."""
+        return np.asarray(self.of_study[self.study[row_ids]])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Modality:
     """A second measurement of the same cells, e.g. surface proteins or open chromatin."""
 
@@ -123,6 +136,7 @@ class Cells:
     donor: np.ndarray  # (n_cells,) str; "" where the data set names no donors
     batch: np.ndarray  # (n_cells,) str; "" where it names no experimental batches
     modality: Modality | None = None  # what else was measured on them, where the data set says
+    measured: MeasuredGenes | None = None  # None where every gene was measured for every cell
 
     def __len__(self) -> int:
         """Return the number of cells."""
@@ -152,14 +166,24 @@ class Cells:
         """Return raw counts (n_cells, n_genes) float32 of all cells or of those at `index`."""
         return self.counts.rows(self.row_ids if index is None else self.row_ids[index])
 
+    def measured_at(self, index: np.ndarray) -> Tensor | None:
+        """Return which genes were measured for the cells at `index` (n,), (n, n_genes) bool; None: all."""
+        return (
+            None
+            if self.measured is None
+            else torch.from_numpy(self.measured.of(self.row_ids[index]))
+        )
+
     def minibatch(self, index: np.ndarray, *, device: str = "cpu") -> CellBatch:
         """Return the cells at positions `index` (n,) of these cells as one minibatch."""
         packed = self.counts.packed(self.row_ids[index]).to(device)
+        measured = self.measured_at(index)
         return CellBatch(
             raw=packed if device == "cpu" else packed.dense(),
             library_size=packed.sum_of_cells(),
             row_ids=torch.from_numpy(self.row_ids[index]).to(device),
             label=None if self.label is None else torch.from_numpy(self.label[index]).to(device),
+            measured=None if measured is None else measured.to(device),
         )
 
 

@@ -12,15 +12,22 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from sslbench.data.catalogue import Slot
+from sslbench.data.slot_agreement import refuse_difference
 from sslbench.errors import DataError
 
 PEEKED_CELLS = 200
 LARGEST_EXACT = 2**24  # above, float32 no longer holds every whole number
+# From where on a value of a narrow type may stand for a larger one, which the type cannot hold.
+_INEXACT_FROM = {
+    "float16": (2**11 + 1, "more than 2,048 in half precision"),
+    "int16": (2**15 - 1, "the largest value of int16"),
+    "uint16": (2**16 - 1, "the largest value of uint16"),
+}
 LARGEST_LOG1P = 20.0  # log1p of 10,000 is 9.2; no logarithm of counts reaches 20
 
 
 class CountSlots(Protocol):
-    """What the rule needs to know of a file (`H5adFile`) or of an object in memory (`AnnDataSlots`)."""
+    """What the rule needs to know of a file (`StoredCells`) or of an object in memory (`AnnDataSlots`)."""
 
     path: Path
 
@@ -46,6 +53,10 @@ class CountSlots(Protocol):
 
     def blocks(self, slot: Slot) -> Iterator[tuple[int, csr_matrix]]:
         """Yield (first row, rows) through a slot."""
+        ...
+
+    def part(self, slot: Slot, row: int) -> tuple[CountSlots, Slot, int]:
+        """Return the single file that holds a row, the slot that is read there, and which row of it."""
         ...
 
 
@@ -79,7 +90,8 @@ def choose_slot(file: CountSlots, asked: Slot | None = None) -> ChosenSlot:
     Raises
     ------
     DataError
-        D100 if the slot asked for is not there.
+        D100 if the slot asked for is not there; D160 if none is asked for, and layers["counts"] and .raw.X
+        both hold whole numbers that differ.
     """
     slots = file.slots()
     if not slots or (asked is not None and asked not in slots):
@@ -95,6 +107,8 @@ def choose_slot(file: CountSlots, asked: Slot | None = None) -> ChosenSlot:
     passed_over: list[str] = []
     for slot in slots:
         if _looks_like_counts(file, slot):
+            if slot == "layers/counts" and "raw" in slots and _looks_like_counts(file, "raw"):
+                refuse_difference(file, slot, "raw")
             return ChosenSlot(slot=slot, reason=_reason(passed_over))
         passed_over.append(slot)
     return ChosenSlot(slot=slots[-1], reason="no slot holds whole numbers")
@@ -102,17 +116,18 @@ def choose_slot(file: CountSlots, asked: Slot | None = None) -> ChosenSlot:
 
 def check_block(file: CountSlots, slot: Slot, *, first_row: int, rows: csr_matrix) -> None:
     """Raise DataError unless every non-zero of `rows`, from `first_row` on, is a count."""
-    offence = offence_in(rows, stored_as=file.dtype(slot))
+    part, own, part_row = file.part(slot, first_row)  # no block reaches into the next file
+    offence = offence_in(rows, stored_as=part.dtype(own))
     if offence is None:
         return
-    cell = str(file.obs().index[first_row + offence.row])
+    cell = str(part.obs().index[part_row + offence.row])
     gene = file.var_names(slot)[offence.column]
-    others = [s for s in file.slots() if s != slot and _looks_like_counts(file, s)]
+    others = [s for s in part.slots() if s != own and _looks_like_counts(part, s)]
     raise DataError(
         offence.what,
         code=offence.code,
-        where=f"{file.path}, slot {slot} ({file.kind(slot)})",
-        found=f"{offence.n_offending:,} of {rows.nnz:,} non-zero values from cell {first_row:,} on, "
+        where=f"{part.path}, slot {own} ({part.kind(own)})",
+        found=f"{offence.n_offending:,} of {rows.nnz:,} non-zero values from cell {part_row:,} on, "
         f"e.g. cell {cell}, gene {gene} = {offence.value:.6g}{offence.hint}",
         fix=f"{others[0]} holds whole numbers: set `counts: {others[0]}`"
         if others
@@ -137,11 +152,10 @@ def offence_in(rows: csr_matrix, *, stored_as: np.dtype | None = None) -> Offenc
     if broken.any():
         code, what, hint = _kind_of_fractions(rows)
         return _offence(rows, broken, code, f"counts expected, {what} found", hint)
-    saturated = stored_as == np.dtype(np.uint16)
-    too_large = values >= (np.iinfo(np.uint16).max if saturated else LARGEST_EXACT)
+    limit, words = _INEXACT_FROM.get(str(stored_as), (LARGEST_EXACT, f"{LARGEST_EXACT:,} or more"))
+    too_large = values >= limit
     if too_large.any():
-        limit = "the largest value of uint16" if saturated else f"more than {LARGEST_EXACT:,}"
-        return _offence(rows, too_large, "D108", f"a count of {limit} is no exact count")
+        return _offence(rows, too_large, "D108", f"a count of {words} is no exact count")
     return None
 
 

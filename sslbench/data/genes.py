@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,16 +10,85 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from sslbench.data.cells import TARGET_SUM
+from sslbench.data.gene_ids import (
+    excel_dates,
+    is_ensembl,
+    kind_of,
+    named_ids_among_symbols,
+    unversioned,
+)
 from sslbench.errors import DataError
 
-_ENSEMBL_VERSION = re.compile(r"(ENS[A-Z]*G\d{11})\.\d+$")
+MAX_EXAMPLES = 5
+
+_log = logging.getLogger(__name__)
 
 
 def gene_names(var_names: Sequence[str], *, where: str) -> tuple[str, ...]:
-    """Return the names, versions of Ensembl ids stripped; raise DataError D120 if two are equal."""
-    names = tuple(_ENSEMBL_VERSION.sub(r"\1", str(name).strip()) for name in var_names)
+    """Return the names, versions of Ensembl ids and blanks around them stripped.
+
+    Raises
+    ------
+    DataError
+        D135 if a spreadsheet has made dates of some, D136 if one is empty or more than one line, D120 if
+        two are equal, D134 if symbols and Ensembl ids of genes that have symbols are mixed.
+    """
+    names = tuple(unversioned(str(name).strip()) for name in var_names)
+    _refuse_dates(names, where)
+    _refuse_unwritable(names, where)
     check_unique(names, what="genes", code="D120", where=where, fix="adata.var_names_make_unique()")
+    _refuse_mixed(names, where)
+    if kind_of(names) == "numbered":
+        _log.warning(
+            "%s: genes are numbered (%s, …): neither gene programmes nor other data will know them",
+            where,
+            ", ".join(names[:3]),
+        )
     return names
+
+
+def _refuse_dates(names: Sequence[str], where: str) -> None:
+    dates = excel_dates(names)
+    if not dates:
+        return
+    some = dict(list(dates.items())[:MAX_EXAMPLES])
+    raise DataError(
+        "a spreadsheet has turned gene names into dates",
+        code="D135",
+        where=f"{where}, var_names",
+        found=f"{len(dates):,} names, e.g. {', '.join(some)}",
+        fix=f"adata.var_names = [{some}.get(g, g) for g in adata.var_names], with all of them; "
+        "1-Mar and 2-Mar may also have been MTARC1 and MTARC2",
+    )
+
+
+def _refuse_unwritable(names: Sequence[str], where: str) -> None:
+    """Gene lists are kept with a name on each line."""
+    wrong = [(i, name) for i, name in enumerate(names) if len(name.splitlines()) != 1]
+    if wrong:
+        raise DataError(
+            "a gene name is one line that is not empty",
+            code="D136",
+            where=f"{where}, var_names",
+            found=f"{len(wrong):,} names, e.g. gene {wrong[0][0] + 1:,}: {wrong[0][1]!r:.60}",
+            fix="rename these genes, or leave them out",
+        )
+
+
+def _refuse_mixed(names: Sequence[str], where: str) -> None:
+    ids = named_ids_among_symbols(names)
+    if not ids:
+        return
+    symbols = [name for name in names if not is_ensembl(name)]
+    raise DataError(
+        "gene names are symbols and Ensembl ids mixed: a gene of one kind is never found by the other",
+        code="D134",
+        where=f"{where}, var_names",
+        found=f"{len(symbols):,} symbols, e.g. {', '.join(symbols[:3])}; "
+        f"{len(ids):,} ids of genes that have a symbol, e.g. {', '.join(ids[:3])}",
+        fix="name all genes alike, if var has a column for it: "
+        "adata.var_names = adata.var['gene_symbols']; adata.var_names_make_unique()",
+    )
 
 
 def check_unique(names: Sequence[str], *, what: str, code: str, where: str, fix: str) -> None:

@@ -96,17 +96,25 @@ def read_gmt(path: Path) -> GeneSets:
                 code="G004",
                 where=where,
                 found=f"no tab in {line[:60]!r}",
+                fix="save it as tab-separated text, one set a line",
             )
         genes = tuple(gene.strip() for gene in rest[1:] if gene.strip())
         if not genes:
-            raise DataError(f"the set {name!r} has no genes", code="G001", where=where)
+            raise DataError(
+                f"the set {name!r} has no genes", code="G001", where=where,
+                found=f"{len(rest)} field after the name: the first is a note, genes follow it",
+                fix="add its genes, or take the line out",
+            )  # fmt: skip
         if name in sets:
-            raise DataError(f"the set {name!r} stands twice", code="G002", where=where)
+            raise DataError(
+                f"the set {name!r} stands twice", code="G002", where=where,
+                fix="rename one of the two, or take it out",
+            )  # fmt: skip
         sets[name] = genes
     if not 0 < len(sets) <= MAX_SETS:
         raise DataError(
             f"between 1 and {MAX_SETS:,} sets are read", code="G006", where=str(path),
-            found=f"{len(sets):,} sets",
+            found=f"{len(sets):,} sets", fix="keep the sets that matter for these cells",
         )  # fmt: skip
     return sets
 
@@ -115,6 +123,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise DataError("no such file", code="G005", where=str(path.absolute()))
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines, which also parts at characters that no editor counts as a line's end.
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DataError("this file is not UTF-8 text", code="G005", where=str(path)) from error

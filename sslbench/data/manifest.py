@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sslbench.errors import DataError
 
 MANIFEST = "manifest.json"
-STORE_SCHEMA = 2
+STORE_SCHEMA = 3
 
 
 class StoreManifest(BaseModel):
@@ -45,6 +45,19 @@ class StoreManifest(BaseModel):
     cells_per_split: dict[str, int]
     donors_per_split: dict[str, tuple[str, ...]]
     leak_checks: tuple[tuple[str, bool, str], ...]
+    n_genes_missing: int = Field(
+        default=0,
+        description="genes of the panel that the file lacks: they count 0 and are never scored",
+    )
+    joined: tuple[str, ...] = Field(
+        default=(), description="of a corpus: what each data set brings"
+    )
+    guard: str = Field(
+        default="", description="of a corpus: how it is known that no target cell is in it"
+    )
+    modality: str = Field(
+        default="", description="what else was measured: protein, peaks, or nothing"
+    )
     files: dict[str, str] = Field(description="name → SHA-256")
 
 

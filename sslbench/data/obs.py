@@ -9,6 +9,11 @@ import pandas as pd
 
 from sslbench.data.catalogue import DatasetSpec
 from sslbench.data.genes import check_unique
+from sslbench.data.label_forms import (
+    refuse_labels_of_donors,
+    refuse_odd_labels,
+    warn_of_clusters,
+)
 from sslbench.data.splits import (
     LabelSet,
     assign_donors,
@@ -22,19 +27,25 @@ MAX_EMPTY = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellTable:
-    """The kept cells of a file, in its order; every array is (n_kept,)."""
+class KeptCells:
+    """The cells of a file that have counts and are of no excluded donor; arrays are (n_kept,)."""
 
     rows: np.ndarray  # int64: rows of the file
     cell: np.ndarray  # str: names
-    label: np.ndarray  # int64: codes into labels.names, -1 unlabelled
     donor: np.ndarray  # str, "" if none are known
     batch: np.ndarray  # str, "" if none are known
+    n_empty: int
+    n_excluded: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellTable(KeptCells):
+    """The kept cells with what a store knows of them."""
+
+    label: np.ndarray  # int64: codes into labels.names, -1 unlabelled
     split: np.ndarray  # "train", "val" or "test"
     labels: LabelSet
     split_rule: str
-    n_empty: int
-    n_excluded: int
 
     def frame(self) -> pd.DataFrame:
         """Return the table that a store keeps, one row a cell; what many cells share is categorical."""
@@ -48,13 +59,30 @@ class CellTable:
 
 
 def read_cell_table(spec: DatasetSpec, obs: pd.DataFrame, *, has_counts: np.ndarray) -> CellTable:
-    """Return the cells that are kept: those with counts (`has_counts` (n_cells,) bool) and a donor.
+    """Return the cells that are kept, with their labels and splits.
 
     Raises
     ------
     DataError
-        D121 names twice, D109 too many empty cells, D140 no such column, D141 labels missing, or what
-        the splits raise.
+        What `kept_cells` raises, D141 labels missing, D145 or D146 labels written in several ways, D147
+        labels that are the donors, or what the splits raise.
+    """
+    where, kept = str(spec.file), kept_cells(spec, obs, has_counts=has_counts)
+    label = _labels(obs.iloc[kept.rows], spec, kept.donor, where)
+    split, rule = _split(spec, kept.donor, label, where)
+    labels = fixed_label_set(label, split, spec)
+    return CellTable(
+        **vars(kept), label=labels.codes(label), split=split, labels=labels, split_rule=rule
+    )
+
+
+def kept_cells(spec: DatasetSpec, obs: pd.DataFrame, *, has_counts: np.ndarray) -> KeptCells:
+    """Return the cells with counts (`has_counts` (n_cells,) bool) that are of no excluded donor.
+
+    Raises
+    ------
+    DataError
+        D121 names twice, D109 too many empty cells, D140 no such column.
     """
     where = str(spec.file)
     names = obs.index.astype(str).to_numpy(dtype=object)
@@ -71,18 +99,11 @@ def read_cell_table(spec: DatasetSpec, obs: pd.DataFrame, *, has_counts: np.ndar
     donor = _column(obs, spec.donor_key, "donor_key", where)
     excluded = np.isin(donor, spec.exclude_donors)
     rows = np.flatnonzero(has_counts & ~excluded)
-    label = _labels(obs.iloc[rows], spec, donor[rows], where)
-    split, rule = _split(spec, donor[rows], label, where)
-    labels = fixed_label_set(label, split, spec)
-    return CellTable(
+    return KeptCells(
         rows=rows,
         cell=names[rows],
-        label=labels.codes(label),
         donor=donor[rows],
         batch=_column(obs, spec.batch_key, "batch_key", where)[rows],
-        split=split,
-        labels=labels,
-        split_rule=rule,
         n_empty=n_empty,
         n_excluded=int((excluded & has_counts).sum()),
     )
@@ -115,6 +136,12 @@ def _labels(obs: pd.DataFrame, spec: DatasetSpec, donor: np.ndarray, where: str)
             found=", ".join(f"{d or 'no donor'}: {n:,}" for d, n in per_donor.items()),
             fix="set `nan_is_unlabelled: true` to keep them as unlabelled cells",
         )
+    unscored = (*spec.unlabelled, *spec.residual)
+    refuse_odd_labels(obs[spec.label_key], key=spec.label_key, where=where, ignored=unscored)
+    refuse_labels_of_donors(
+        labels=labels, donors=donor, key=spec.label_key, where=where, ignored=unscored
+    )
+    warn_of_clusters(obs, key=spec.label_key, where=where)
     return labels
 
 

@@ -11,7 +11,8 @@ def describe_data(manifest: StoreManifest) -> str:
     """Return name, size, donors, cell types, and the slot that the counts were read from."""
     n_donors = sum(len(donors) for donors in manifest.donors_per_split.values())
     n_types = len(manifest.label_names) + len(manifest.excluded_labels)
-    parts = [f"{manifest.n_cells:,} cells x {manifest.n_genes:,} genes"]
+    missing = f" ({manifest.n_genes_missing:,} not measured)" if manifest.n_genes_missing else ""
+    parts = [f"{manifest.n_cells:,} cells x {manifest.n_genes:,} genes{missing}"]
     parts += [f"{n_donors} donors" if n_donors else "donors not known"]
     parts += [f"{n_types} cell types" + _not_scored(manifest)]
     counts = f"counts: {manifest.counts_slot} ({manifest.counts_reason}, all checked)"
@@ -31,6 +32,11 @@ def describe_split(manifest: StoreManifest) -> str:
     checks = f"leak checks {n_ok}/{len(manifest.leak_checks)} ok ({compared})"
     stamp = "" if of_donors else "    (says nothing about other donors)"
     return f"{'by ' + manifest.split_by:<12} {parts}{stamp}    {checks}"
+
+
+def describe_corpus(manifest: StoreManifest) -> list[str]:
+    """Return what a corpus is made of, and how it is known that no cell of the target is in it."""
+    return [*manifest.joined, f"no target cell in it    {manifest.guard}"]
 
 
 def _not_scored(manifest: StoreManifest) -> str:

@@ -30,12 +30,13 @@ class ResidentCells:
         """Return the cells at positions `index` (n,) as one dense minibatch on the device."""
         rows = _moved(self.cells.row_ids[index], device)
         counts = self._dense(rows)
-        label = self.cells.label
+        label, measured = self.cells.label, self.cells.measured_at(index)
         return CellBatch(
             raw=counts,
             library_size=counts.sum(dim=1),
             row_ids=rows,
             label=None if label is None else _moved(label[index], device),
+            measured=None if measured is None else _moved(measured.numpy(), device),
         )
 
     def _dense(self, rows: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ def part_of(cells: Cells, *, about: int) -> Cells:
         generator.permutation(np.flatnonzero(cells.label == label))[: _quota(share, n)]
         for label, n in zip(*np.unique(cells.label[labelled], return_counts=True))
     ]
-    return cells.at(np.sort(np.concatenate(kept))) if kept else cells.at(np.arange(about))
+    chosen = np.concatenate(kept) if kept else generator.permutation(len(cells))[:about]
+    return cells.at(np.sort(chosen))
 
 
 def _quota(share: float, n_cells: int) -> int:

@@ -112,6 +112,8 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
     DataError
         D142 if fewer than two labels are left: nothing could be told apart; D154 if validation has none.
     """
+    if spec.label_key is None:
+        return LabelSet(names=(), excluded={})
     excluded: dict[str, str] = {}
     table = pd.crosstab(labels, split).reindex(columns=list(SPLITS), fill_value=0)
     named = table.drop(index=list(spec.unlabelled), errors="ignore").sort_index()

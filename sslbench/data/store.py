@@ -11,6 +11,10 @@ from sslbench.config import fingerprint
 from sslbench.data.catalogue import DatasetSpec
 from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.data.manifest import STORE_SCHEMA, StoreManifest, read_manifest
+from sslbench.data.measured_genes import read_measured
+from sslbench.data.places import located
+from sslbench.data.second_modality import read_modality
+from sslbench.data.source_files import check_is_cells_file, content_sha256
 from sslbench.data.splits import SPLITS, Split
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, OBS, new_folder
 from sslbench.errors import DataError
@@ -19,31 +23,53 @@ from sslbench.ledger import sha256
 __all__ = ["StoreManifest", "open_cells", "prepare_store", "read_manifest"]
 
 
-def prepare_store(spec: DatasetSpec, *, n_top_genes: int | None, root: Path) -> Path:
+def prepare_store(
+    spec: DatasetSpec,
+    *,
+    n_top_genes: int | None,
+    root: Path,
+    genes: tuple[str, ...] | None = None,
+) -> Path:
     """Return the folder of the store of `spec` under `root`, building it if it is not there yet.
 
     The folder's name follows from the bytes of the source, the description and `n_top_genes`, so a
-    changed file or description is another store. Safe to call from many processes at once.
+    changed file or description is another store. Safe to call from many processes at once. `genes`, those of
+    a corpus, are kept instead of chosen ones, in their order; a gene that the file lacks counts 0.
 
     Raises
     ------
     DataError
         If the file, its counts, cells, genes, labels or donors cannot be used as described.
+    SetupError
+        If it lies where this machine has nothing yet, as `located` says.
     """
     # Imported here: building needs anndata and h5py, a trial that only reads does without.
-    from sslbench.data.h5ad import check_is_hdf5
-    from sslbench.data.store_building import build_store
+    from sslbench.data.store_building import GenePanel, build_store
 
-    check_is_hdf5(spec.file)
-    source_sha256 = sha256(spec.file)
-    key = fingerprint([STORE_SCHEMA, source_sha256, spec.identity(), n_top_genes])
+    spec, source_sha256 = found_here(spec)
+    key = fingerprint([STORE_SCHEMA, source_sha256, spec.identity(), n_top_genes, genes])
     folder = root / f"{spec.name}-{key}"
     if not is_whole(folder):
         with new_folder(folder, is_whole=is_whole) as temporary:
-            build_store(
-                spec, source_sha256=source_sha256, n_top_genes=n_top_genes, folder=temporary
-            )
+            panel = GenePanel(n_top_genes=n_top_genes, genes=genes)
+            build_store(spec, source_sha256=source_sha256, panel=panel, folder=temporary)
     return folder
+
+
+def found_here(spec: DatasetSpec) -> tuple[DatasetSpec, str]:
+    """Return the description with its files as they lie on this machine, and the SHA-256 of what is in them.
+
+    Raises
+    ------
+    SetupError, DataError
+        If a file is not here, as `located` says, or is something else.
+    """
+    files = tuple(located(file) for file in spec.files)
+    for file in files:
+        check_is_cells_file(file)
+    digests = [content_sha256(file) for file in files]
+    whole = digests[0] if len(digests) == 1 else fingerprint(digests)
+    return spec.model_copy(update={"files": files}), whole
 
 
 def is_whole(store: Path) -> bool:
@@ -77,4 +103,6 @@ def open_cells(store: Path, split: Split) -> Cells:
         label_names=manifest.label_names,
         donor=rows["donor"].to_numpy(dtype=str),
         batch=rows["batch"].to_numpy(dtype=str),
+        modality=read_modality(store, kind=manifest.modality),
+        measured=read_measured(store),
     )

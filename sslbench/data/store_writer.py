@@ -73,8 +73,10 @@ class StoreWriter:
         self.indices.append(rows.indices)
         self.counts.append(rows.data)
 
-    def finish(self, *, obs: pd.DataFrame, genes: tuple[str, ...]) -> dict[str, str]:
-        """Write cells and genes; return the SHA-256 of every file by name."""
+    def finish(
+        self, *, obs: pd.DataFrame, genes: tuple[str, ...], beside: tuple[str, ...] = ()
+    ) -> dict[str, str]:
+        """Write cells and genes; return the SHA-256 of every file by name, those already `beside` included."""
         indptr = np.concatenate(self.row_ends)
         if len(indptr) - 1 != len(obs) or len(genes) != self.n_genes:
             raise ValueError(
@@ -87,7 +89,7 @@ class StoreWriter:
             array.close()
         obs.to_parquet(self.folder / OBS, index=False)
         write_atomically(self.folder / GENES, "\n".join(genes) + "\n")
-        return {name: sha256(self.folder / name) for name in FILES}
+        return {name: sha256(self.folder / name) for name in (*FILES, *beside)}
 
 
 @contextmanager

@@ -1,11 +1,21 @@
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sslbench.data.catalogue import dataset_names, load_dataset, spec_from_h5ad
-from sslbench.errors import ConfigError
+from sslbench.data.catalogue import (
+    CATALOGUE,
+    DatasetSpec,
+    dataset_names,
+    load_dataset,
+    spec_from_h5ad,
+)
+from sslbench.data.places import place_of
+from sslbench.data.store import prepare_store, read_manifest
+from sslbench.errors import ConfigError, DataError
 
 WHOLE = "title: t\nfile: cells.h5ad\nlabel_key: cell_type\ndonor_key: donor\n"
 
@@ -91,3 +101,63 @@ def test_the_catalogue_is_read_without_torch_and_anndata() -> None:
         "sys.exit(any(m in sys.modules for m in ('torch', 'anndata', 'pandas', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def in_catalogue() -> list[DatasetSpec]:
+    return [load_dataset(name) for name in dataset_names()]
+
+
+def test_a_file_outside_the_package_keeps_its_place_until_it_is_needed(tmp_path: Path) -> None:
+    for place in ("folder:cells.h5ad", "fetched:cells.h5ad"):
+        text = WHOLE.replace("file: cells.h5ad", f"file: {place}")
+        assert str(load_dataset(written(tmp_path, text)).file) == place
+
+
+def test_files_of_the_catalogue_are_bundled_or_have_a_place_that_this_machine_fills() -> None:
+    for spec in in_catalogue():
+        assert place_of(spec.file) in ("bundled", "folder", "fetched"), spec.name
+        assert spec.file.is_file() == (place_of(spec.file) == "bundled"), spec.name
+
+
+@pytest.mark.parametrize("file", sorted(CATALOGUE.glob("*.yaml")), ids=lambda file: file.stem)
+def test_an_entry_names_no_address_and_no_predicted_labels(file: Path) -> None:
+    keys = [line.partition("#")[0] for line in file.read_text(encoding="utf-8").splitlines()]
+    text = "\n".join(keys)
+    assert not re.search(r"://|www\.|\.(org|com|io|gov)\b", text)
+    assert "_pred" not in text
+
+
+def test_a_label_is_residual_only_where_there_are_labels() -> None:
+    for spec in in_catalogue():
+        assert spec.label_key is not None or not (spec.residual or spec.nan_is_unlabelled)
+
+
+def test_every_entry_names_its_studies_so_that_shared_cells_are_found() -> None:
+    studies = {spec.name: set(spec.studies) for spec in in_catalogue()}
+    assert all(studies.values())
+    assert studies["kang18"] == studies["kang18_donors"] == studies["kang18_ctrl_extra"]
+    assert studies["cite_hao_mini"] == studies["pbmc_cite"]
+    assert studies["zheng17_facs"] == studies["zheng17_donor_a"] == studies["zheng17_facs_extra"]
+
+
+WITH_FOLDER = pytest.mark.skipif(
+    not os.environ.get("SSLBENCH_DATA"), reason="SSLBENCH_DATA names no folder of data sets"
+)
+
+
+@WITH_FOLDER
+def test_cells_that_are_no_whole_numbers_have_no_entry_and_are_refused(tmp_path: Path) -> None:
+    assert "pancreas_mini" not in dataset_names()
+    cells = Path("folder:pancreas_mini.h5ad")
+    spec = spec_from_h5ad(tmp_path / "x.h5ad", label_key="cell_type", donor_key=None)
+    with pytest.raises(DataError, match="counts expected"):
+        prepare_store(spec.model_copy(update={"files": (cells,)}), n_top_genes=None, root=tmp_path)
+
+
+@WITH_FOLDER
+def test_doublets_are_no_donor_of_kang18_and_cells_without_a_label_stay(tmp_path: Path) -> None:
+    store = prepare_store(load_dataset("kang18_donors"), n_top_genes=None, root=tmp_path)
+    manifest = read_manifest(store)
+    assert manifest.n_excluded_cells == 36
+    assert sum(map(len, manifest.donors_per_split.values())) == 8
+    assert manifest.n_unlabelled > 4_900

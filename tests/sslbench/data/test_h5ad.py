@@ -8,7 +8,8 @@ import pytest
 from scipy.sparse import csc_matrix, csr_array, csr_matrix
 
 from sslbench.data import h5ad
-from sslbench.data.h5ad import as_csr, open_h5ad
+from sslbench.data.h5ad import open_h5ad
+from sslbench.data.stored_matrix import as_csr
 from sslbench.errors import DataError
 from tests.factories import synthetic_adata
 
@@ -117,7 +118,7 @@ def test_every_form_of_matrix_is_read_alike_block_by_block(
     adata.X = FORMS[form](adata.X)
     path = tmp_path / "cells.h5ad"
     adata.write_h5ad(path)
-    monkeypatch.setattr("sslbench.data.h5ad.BLOCK_VALUES", 7 * adata.n_vars)
+    monkeypatch.setattr("sslbench.data.stored_cells.BLOCK_VALUES", 7 * adata.n_vars)
     with open_h5ad(path) as file:
         blocks = list(file.blocks("X"))
     assert [start for start, _ in blocks] == list(range(0, adata.n_obs, 7))

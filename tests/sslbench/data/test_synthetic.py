@@ -44,7 +44,7 @@ def test_the_streamed_file_holds_the_cells_of_the_design_block_by_block(
 
 def test_a_streamed_file_becomes_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "BLOCK_VALUES", 130 * DESIGN.n_genes)
-    monkeypatch.setattr("sslbench.data.h5ad.BLOCK_VALUES", 70 * DESIGN.n_genes)
+    monkeypatch.setattr("sslbench.data.stored_cells.BLOCK_VALUES", 70 * DESIGN.n_genes)
     path = tmp_path / "cells.h5ad"
     write_synthetic_h5ad(DESIGN, path)
     spec = spec_from_h5ad(path, label_key="cell_type", donor_key="donor", batch_key="batch")

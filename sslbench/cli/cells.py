@@ -1,0 +1,70 @@
+"""The cells of a sweep, made ready: the target's store, and the store of the corpus where the sweep has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.cli import terminal
+from sslbench.cli.places import Home
+from sslbench.config import fingerprint
+from sslbench.data.catalogue import DatasetSpec, load_dataset
+from sslbench.data.manifest import StoreManifest, read_manifest
+from sslbench.data.report import describe_corpus, describe_data, describe_split
+from sslbench.data.store_writer import GENES
+from sslbench.search.spec import SweepSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Stores on disk and what they say of themselves."""
+
+    store: Path
+    manifest: StoreManifest
+    corpus: Path | None = None
+    corpus_manifest: StoreManifest | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over all cells that a trial may see."""
+        if self.corpus_manifest is None:
+            return self.manifest.fingerprint
+        return fingerprint([self.manifest.fingerprint, self.corpus_manifest.fingerprint])
+
+
+def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
+    """Build the stores that are not there yet, and print a line about each."""
+    with terminal.working("preparing the cells"):
+        ready = _built(dataset, spec, home)
+    terminal.say("data", describe_data(ready.manifest))
+    terminal.say("split", describe_split(ready.manifest))
+    if ready.corpus_manifest is not None:
+        for line in describe_corpus(ready.corpus_manifest):
+            terminal.say("corpus", line)
+    return ready
+
+
+def _built(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
+    from sslbench.data.store import prepare_store
+
+    n_top_genes = spec.dataset.n_top_genes
+    if not spec.corpus:
+        store = prepare_store(dataset, n_top_genes=n_top_genes, root=home.stores)
+        return Prepared(store=store, manifest=read_manifest(store))
+    from sslbench.data.corpus import prepare_corpus
+
+    corpus = prepare_corpus(
+        [load_dataset(name) for name in spec.corpus],
+        target=dataset,
+        scenario=spec.scenario,
+        n_top_genes=n_top_genes,
+        root=home.stores,
+    )
+    genes = tuple((corpus / GENES).read_text(encoding="utf-8").splitlines())
+    store = prepare_store(dataset, n_top_genes=n_top_genes, root=home.stores, genes=genes)
+    return Prepared(
+        store=store,
+        manifest=read_manifest(store),
+        corpus=corpus,
+        corpus_manifest=read_manifest(corpus),
+    )
