@@ -7,7 +7,9 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("torch", "numpy", "scikit-learn", "anndata", "scanpy", "ray", "optuna", "mlflow")
+PACKAGES = (
+    "torch", "numpy", "scikit-learn", "anndata", "scanpy", "ray", "optuna", "mlflow", "scib-metrics",
+)  # fmt: skip
 
 
 def provenance() -> dict[str, str]:

@@ -76,6 +76,7 @@ class EvaluationTask(ABC):
     # What the cells must have ("labels", "batches", "modality"); a sweep on others is an error.
     needs_of_cells: ClassVar[tuple[str, ...]] = ("labels",)
     confirm_only: ClassVar[bool] = False  # True: too expensive for the search
+    trains_encoder: ClassVar[bool] = False  # True: on the target, which zero_shot does not allow
     of: EmbeddingOf = "encoder"  # "projector": only arms with a projector are scored, by its output
 
     @abstractmethod

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
-from sklearn.linear_model import LogisticRegression
 
 from sslbench.config import ComponentOptions, EmbeddingOf
 from sslbench.evaluation._cell_types import (
@@ -16,16 +15,10 @@ from sslbench.evaluation._cell_types import (
     finite,
     labelled_reference,
 )
+from sslbench.evaluation._probe import fit_probe
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
-
-MAX_ITERATIONS = (
-    2000  # standardised z converges in tens; scikit-learn warns aloud where it does not
-)
-FLAT = (
-    1e-6  # a dimension that varies by less, relative to its mean, is float32 rounding, not signal
-)
 
 
 class Options(ComponentOptions):
@@ -74,10 +67,4 @@ def fitted_probe(
     `reference` (n_reference, embedding_dim) is float64, `label` (n_reference,) codes from 0. With one label
     only, everyone gets it.
     """
-    if len(np.unique(label)) == 1:
-        return lambda query: np.full(len(query), label[0], dtype=np.int64)
-    centre, scale = reference.mean(axis=0), reference.std(axis=0)
-    scale[scale <= FLAT * np.abs(centre)] = 1.0
-    probe = LogisticRegression(C=c, class_weight="balanced", max_iter=MAX_ITERATIONS)
-    probe.fit((reference - centre) / scale, label)
-    return lambda query: np.asarray(probe.predict((query - centre) / scale), dtype=np.int64)
+    return fit_probe(reference, label, c=c).labels

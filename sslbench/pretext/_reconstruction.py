@@ -11,6 +11,7 @@ from sslbench.config import ComponentOptions
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.data.gene_programmes import gene_programmes, tf_programmes
 from sslbench.data.packed import Expression, PackedRows
+from sslbench.encoders.base import Encoder, embed_expression
 from sslbench.pretext._options import MaskOptions
 from sslbench.pretext.heads.base import build_head
 from sslbench.pretext.masks.base import Mask, Scored
@@ -58,12 +59,24 @@ class Reconstruction(nn.Module):
     def hide(self, minibatch: CellBatch, generator: torch.Generator) -> Hidden:
         """Draw a mask and apply it; programmes must have been prepared."""
         x = minibatch.expression
+        if minibatch.measured is not None:
+            return self._hide_measured(minibatch, minibatch.measured, generator)
         if isinstance(x, PackedRows) and self.mask_non_zeros is not None:
             hidden, scored = self.mask_non_zeros(x, options=self.mask_options, generator=generator)
             return Hidden(x.only(~hidden), scored, scored.mean())
         mask = self.mask(minibatch.x, generator)
         visible = minibatch.x.masked_fill(mask.hidden, 0.0)
         return Hidden(visible, mask.scored, mask.hidden.float().mean())
+
+    def _hide_measured(
+        self, minibatch: CellBatch, measured: Tensor, generator: torch.Generator
+    ) -> Hidden:
+        """Hide and score only what was measured, (n_cells, n_genes) bool: another zero says nothing."""
+        mask = self.mask(minibatch.x, generator)
+        hidden = mask.hidden & measured
+        visible = minibatch.x.masked_fill(hidden, 0.0)
+        fraction = hidden.sum() / measured.sum().clamp(min=1)
+        return Hidden(visible, mask.scored * measured, fraction)
 
     def mask(self, x: Tensor, generator: torch.Generator) -> Mask:
         """Draw the mask of x (n_cells, n_genes); programmes must have been prepared."""
@@ -88,6 +101,16 @@ class Reconstruction(nn.Module):
         if isinstance(scored, Tensor):
             return self.head.loss(decoded, minibatch, scored)
         return self.head.packed_loss(decoded, minibatch, scored)
+
+    def expected(self, encoder: Encoder, minibatch: CellBatch) -> Tensor:
+        """Return the expression (n_cells, n_genes) expected of cells of which nothing is hidden.
+
+        In eval mode and without gradients; the modes are put back.
+        """
+        z = embed_expression(encoder, minibatch.expression)
+        decoded = embed_expression(self.decoder, z)
+        with torch.inference_mode():
+            return self.head.expression(decoded, minibatch)
 
 
 def _mask_options(options: MaskOptions) -> ComponentOptions:

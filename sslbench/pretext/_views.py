@@ -62,8 +62,13 @@ def _applied(
     cells: CellBatch,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return x (n_cells, n_genes) changed in a random share `probability` of the cells."""
+    """Return x (n_cells, n_genes) changed in a random share `probability` of the cells.
+
+    What was not measured stays 0, whatever an augmentation would put there.
+    """
     x: Tensor = augmentation(cells, strength=chosen.strength, generator=generator)
+    if cells.measured is not None:
+        x = x * cells.measured
     drawn = torch.rand(len(x), 1, generator=generator, device=x.device)
     return x.where(drawn < chosen.probability, cells.x)
 

@@ -35,6 +35,9 @@ class Pretext(nn.Module, ABC):
     can_collapse: ClassVar[bool] = False  # True: a trial whose embedding collapses is not scored
     classifier: nn.Module | None  # maps z to logits over label_names, where the task has one
     projector: nn.Module | None  # maps z to where views are compared, where the task has one
+    # A method of the tasks that have a decoder: from cells, of which nothing is hidden, to the log-normalised
+    # expression (n_cells, n_genes) that it expects, in eval mode and without gradients.
+    reconstruct: Callable[[CellBatch], Tensor] | None = None
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -42,8 +45,6 @@ class Pretext(nn.Module, ABC):
         # Set here and not on the class: a class attribute would hide the module a subclass registers.
         self.classifier = None
         self.projector = None
-        # From cells to the expression (n_cells, n_genes) that a decoder expects, where the task has one.
-        self.reconstruct: Callable[[CellBatch], Tensor] | None = None
 
     def prepare(self, train: Cells) -> None:
         """Fit on training cells what the task needs; by default nothing."""

@@ -100,6 +100,10 @@ class Hybrid(Pretext):
         self.views.prepare(train)
         self.reconstruction.prepare(train)
 
+    def reconstruct(self, minibatch: CellBatch) -> Tensor:
+        """Return the expression (n_cells, n_genes) that the decoder expects of whole cells, in eval mode."""
+        return self.reconstruction.expected(self.encoder, minibatch)
+
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Return the weighted sum of both terms; each of them, unweighted, is a curve."""
         drawn = self.views.two(minibatch, generator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
@@ -42,6 +43,10 @@ class Masked(Pretext):
     def prepare(self, train: Cells) -> None:
         """Read, or find on training cells, the programmes that the mask needs."""
         self.reconstruction.prepare(train)
+
+    def reconstruct(self, minibatch: CellBatch) -> Tensor:
+        """Return the expression (n_cells, n_genes) that the decoder expects of whole cells, in eval mode."""
+        return self.reconstruction.expected(self.encoder, minibatch)
 
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Return the reconstruction loss over the scored genes, and the fraction of genes hidden."""

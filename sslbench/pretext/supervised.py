@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from sslbench.class_balance import accuracy_of, balanced_cross_entropy, balanced_weights
 from sslbench.config import ComponentOptions
 from sslbench.data.cells import UNLABELLED, CellBatch, Cells
 from sslbench.encoders.base import Encoder
@@ -55,25 +55,6 @@ class Supervised(Pretext):
         """Return the weighted mean cross-entropy of the labelled cells, 0 if there are none."""
         if minibatch.label is None:
             raise ValueError("supervised training needs a minibatch with labels, got label=None")
-        logits = self.classifier(self.encoder(minibatch.expression))
-        label, known = minibatch.label, minibatch.label != UNLABELLED
-        losses = cross_entropy(
-            logits, label, weight=self.class_weight, ignore_index=UNLABELLED, reduction="none"
-        )
-        total = (self.class_weight[label] * known).sum()
-        correct = ((logits.detach().argmax(dim=1) == label) & known).sum()
-        return Loss(
-            losses.sum() / total.where(total > 0, 1.0),
-            {"accuracy": correct / known.sum().clamp(min=1)},
-        )
-
-
-def balanced_weights(label: Tensor, *, n_labels: int) -> Tensor:
-    """Return weights (n_labels,) `n_cells / (n_present * count)`; 0 for a label without cells.
-
-    `label` (n_cells,) holds codes 0 … n_labels - 1. Each label that is present carries the same total
-    weight, and the mean weight of a cell is 1.
-    """
-    count = torch.bincount(label, minlength=n_labels)
-    n_present = (count > 0).sum()
-    return torch.where(count > 0, len(label) / (n_present * count.clamp(min=1)), 0.0)
+        logits, label = self.classifier(self.encoder(minibatch.expression)), minibatch.label
+        loss = balanced_cross_entropy(logits, label, weight=self.class_weight)
+        return Loss(loss, {"accuracy": accuracy_of(logits, label)})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from sslbench.data.cells import CellBatch
+from sslbench.data.cells import TARGET_SUM, CellBatch
 from sslbench.pretext.masks.base import PackedWeights
 from sslbench.registry import HEADS, defining_module
 
@@ -21,6 +22,13 @@ class Head(nn.Module, ABC):
 
         `decoded` is (n_cells, n_inputs), `scored` (n_cells, n_genes) boolean or weights; a minibatch
         without a scored entry gives 0 with a gradient of 0.
+        """
+
+    @abstractmethod
+    def expression(self, decoded: Tensor, minibatch: CellBatch) -> Tensor:
+        """Return the log-normalised expression (n_cells, n_genes) expected of cells; nothing is drawn.
+
+        `decoded` is (n_cells, n_inputs).
         """
 
     def packed_loss(self, decoded: Tensor, minibatch: CellBatch, scored: PackedWeights) -> Tensor:
@@ -55,3 +63,12 @@ def log_mean(logits: Tensor, library_size: Tensor) -> Tensor:
     """
     log_size: Tensor = library_size.clamp(min=1.0).log()
     return logits.log_softmax(dim=1) + log_size.unsqueeze(1)
+
+
+def expression_of_means(logits: Tensor) -> Tensor:
+    """Return log1p of the means of `log_mean`, scaled to 10,000 a cell, (n_cells, n_genes); ≥ 0.
+
+    The library size drops out. This is the expression of the mean count, and not the mean of the expression,
+    which is lower where counts are few.
+    """
+    return torch.log1p(TARGET_SUM * logits.softmax(dim=1))

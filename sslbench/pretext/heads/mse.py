@@ -33,6 +33,11 @@ class MeanSquaredError(Head):
         """Return the mean squared error () of x over the scored entries; ≥ 0, lower is better."""
         return mean_over_scored((self.output(decoded) - minibatch.x).square(), scored)
 
+    def expression(self, decoded: Tensor, minibatch: CellBatch) -> Tensor:
+        """Return the output (n_cells, n_genes) itself."""
+        expected: Tensor = self.output(decoded)
+        return expected
+
     def packed_loss(self, decoded: Tensor, minibatch: CellBatch, scored: PackedWeights) -> Tensor:
         """Return the same without an array of (n_cells, n_genes); in training, of a fraction of the genes."""
         target = minibatch.expression

@@ -8,7 +8,7 @@ from torch.nn.functional import softplus
 
 from sslbench.config import ComponentOptions
 from sslbench.data.cells import CellBatch
-from sslbench.pretext.heads.base import Head, log_mean, mean_over_scored
+from sslbench.pretext.heads.base import Head, expression_of_means, log_mean, mean_over_scored
 from sslbench.registry import HEADS
 
 # Outside these bounds a count cannot tell the dispersion: log theta of -9 … 9.
@@ -34,6 +34,10 @@ class NegativeBinomial(Head):
         log_theta = self.log_theta.clamp(-LARGEST_LOG_DISPERSION, LARGEST_LOG_DISPERSION)
         likelihood = negative_binomial_log_likelihood(minibatch.counts, log_mu, log_theta=log_theta)
         return mean_over_scored(-likelihood, scored)
+
+    def expression(self, decoded: Tensor, minibatch: CellBatch) -> Tensor:
+        """Return log1p of the expected counts scaled to 10,000 a cell, (n_cells, n_genes)."""
+        return expression_of_means(self.output(decoded))
 
 
 def negative_binomial_log_likelihood(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
 from sslbench.data.cells import CellBatch
-from sslbench.pretext.heads.base import Head, log_mean, mean_over_scored
+from sslbench.pretext.heads.base import Head, expression_of_means, log_mean, mean_over_scored
 from sslbench.registry import HEADS
 
 
@@ -27,6 +27,10 @@ class Poisson(Head):
         """Return the mean negative log-likelihood () of the counts over the scored entries."""
         log_mu = log_mean(self.output(decoded), minibatch.library_size)
         return mean_over_scored(-poisson_log_likelihood(minibatch.counts, log_mu), scored)
+
+    def expression(self, decoded: Tensor, minibatch: CellBatch) -> Tensor:
+        """Return log1p of the expected counts scaled to 10,000 a cell, (n_cells, n_genes)."""
+        return expression_of_means(self.output(decoded))
 
 
 def poisson_log_likelihood(counts: Tensor, log_mu: Tensor) -> Tensor:

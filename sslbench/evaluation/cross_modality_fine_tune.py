@@ -1,0 +1,102 @@
+"""The second modality by the encoder itself: encoder and head are trained end to end, on a copy, in confirm only."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from torch import nn
+
+from sslbench.config import ComponentOptions
+from sslbench.data.packed import Expression
+from sslbench.errors import ConfigError
+from sslbench.evaluation._cross_modality import (
+    CROSS_MODALITY_METRICS,
+    evaluation_of,
+    fit_learner,
+    material,
+)
+from sslbench.evaluation._expression import cells_of
+from sslbench.evaluation._gradient_learner import GradientLearner
+from sslbench.evaluation._modality_scale import fitted_scale, measured_cells
+from sslbench.evaluation._ridge_learner import ExpressionReference
+from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted, Networks
+from sslbench.registry import EVALUATIONS
+from sslbench.results import Direction
+
+
+class Options(ComponentOptions):
+    """How fast the encoder may leave its pretrained weights, and on which scale is predicted."""
+
+    learning_rate: float = Field(
+        1e-4, gt=0, le=1, description="of the encoder; the head is trained at 0.001"
+    )
+    scale: Literal["log1p", "clr", "binary", "tfidf"] | None = Field(
+        None, description="of the second modality; null is log1p of proteins and binary of peaks"
+    )
+
+
+@EVALUATIONS.register
+class CrossModalityFineTune(EvaluationTask):
+    """As `cross_modality` with its head `mlp`, but that the encoder is trained further too.
+
+    The number of epochs is chosen by measured validation cells, or where there are none by five-fold
+    cross-validation among the measured training cells, whose out-of-fold scores then stand for validation.
+    """
+
+    metrics: ClassVar[Mapping[str, Direction]] = CROSS_MODALITY_METRICS
+    needs_of_cells: ClassVar[tuple[str, ...]] = ("modality",)
+    confirm_only: ClassVar[bool] = True
+    trains_encoder: ClassVar[bool] = True
+
+    def __init__(self, options: Options) -> None:
+        self.options, self.reference = options, ExpressionReference()
+
+    def fit(self, *, train: Embedded, val: Embedded, generator: np.random.Generator) -> Fitted:
+        """Train a copy of the encoder and a head on the measured cells of `train`; raises as `cross_modality`."""
+        networks = _networks(train)
+        cells = cells_of(train, task="cross_modality_fine_tune")
+        scale = fitted_scale(measured_cells(cells), scale=self.options.scale)
+        given = material(train, val, measured=scale, generator=generator)
+        learner = GradientLearner(
+            lambda: _trainable(networks.encoder),
+            see=_Seen(networks.device),
+            seed=int(generator.integers(2**31)),
+            device=networks.device,
+            front_rate=self.options.learning_rate,
+        )
+        arm, reference = fit_learner(learner, given), self.reference.fit(train, val, given)
+
+        def evaluate(cells: Embedded) -> Evaluation:
+            return evaluation_of(cells, given, arm=arm, reference=reference)
+
+        return evaluate
+
+
+class _Seen:
+    """What the encoder reads of cells: their expression, on its device."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def __call__(self, cells: Embedded, index: np.ndarray) -> Expression:
+        known = cells_of(cells, task="cross_modality_fine_tune")
+        return known.minibatch(index, device=self.device).expression
+
+
+def _networks(train: Embedded) -> Networks:
+    if train.networks is None:
+        raise ConfigError(
+            "evaluation task 'cross_modality_fine_tune' trains the encoder, and only its embedding is known",
+            code="C030",
+            fix="score it by cross_modality",
+        )
+    return train.networks
+
+
+def _trainable(encoder: nn.Module) -> nn.Module:
+    """Return a copy whose weights are all trained, whatever was frozen before."""
+    return copy.deepcopy(encoder).requires_grad_(True)

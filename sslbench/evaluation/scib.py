@@ -1,0 +1,71 @@
+"""Data integration by the whole of scIB, as the package scib-metrics computes it; confirm stage only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from sslbench.config import ComponentOptions
+from sslbench.evaluation._batches import batched_cells
+from sslbench.evaluation._expression import sparse_expression
+from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
+from sslbench.metrics.scib import refuse_missing_package, scib_scores
+from sslbench.registry import EVALUATIONS
+from sslbench.results import Direction
+
+MOST_CELLS = 20_000  # silhouettes take the square of it in time
+FEWEST_OF_LABEL = 10  # below, kBET leaves a label out
+
+
+class Options(ComponentOptions):
+    """Nothing to choose: the weights and neighbours are those of scib-metrics' own benchmark."""
+
+
+@EVALUATIONS.register
+class Scib(EvaluationTask):
+    """Scores a fixed random part of the labelled cells of known batch; nothing is fitted.
+
+    Needs the extra `sslbench[integration]`; its version is in the provenance of a trial.
+    """
+
+    metrics: ClassVar[Mapping[str, Direction]] = {
+        "total": "max",
+        "bio": "max",
+        "batch": "max",
+        "isolated_labels": "max",
+        "kmeans_nmi": "max",
+        "kmeans_ari": "max",
+        "silhouette_label": "max",
+        "clisi": "max",
+        "bras": "max",
+        "ilisi": "max",
+        "kbet": "max",
+        "graph_connectivity": "max",
+        "pcr_comparison": "max",
+    }
+    needs_of_cells: ClassVar[tuple[str, ...]] = ("labels", "batches")
+    confirm_only: ClassVar[bool] = True
+
+    def __init__(self, options: Options) -> None:
+        """Raise SetupError S060 if scib-metrics is not installed."""
+        refuse_missing_package()
+
+    def fit(
+        self,
+        *,
+        train: Embedded,  # nothing is fitted
+        val: Embedded,  # nothing is chosen
+        generator: np.random.Generator,  # the part that is scored is the same for every seed
+    ) -> Fitted:
+        """Return what scores cells; DataError D310 to D314 where they say nothing about batches."""
+        return _evaluate
+
+
+def _evaluate(cells: Embedded) -> Evaluation:
+    scored = batched_cells(cells, most=MOST_CELLS, fewest_of_label=FEWEST_OF_LABEL)
+    _, batch = np.unique(scored.batch, return_inverse=True)
+    expression = sparse_expression(scored.cells, np.arange(len(scored.cells)))
+    scores = scib_scores(scored.z, labels=scored.label, batches=batch, expression=expression)
+    return Evaluation(scores=scores)
