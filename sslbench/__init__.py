@@ -7,12 +7,13 @@ from typing import Any
 
 _HOMES = {
     "TrialConfig": "sslbench.config",
+    "annotate": "sslbench.checkpoint",
     "embed": "sslbench.checkpoint",
     "load_encoder": "sslbench.checkpoint",
     "run_trial": "sslbench.trial",
 }
 
-__all__ = ["TrialConfig", "embed", "load_encoder", "run_trial"]
+__all__ = ["TrialConfig", "annotate", "embed", "load_encoder", "run_trial"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 from sslbench.registry import ENCODERS, EVALUATIONS, PRETEXTS, Registry
 
 EmbeddingOf = Literal["encoder", "projector"]
+Scenario = Literal["in_data", "transfer", "zero_shot"]
 
 
 class Frozen(BaseModel):
@@ -115,6 +116,16 @@ class TrialConfig(Frozen):
     encoder: EncoderChoice
     training: TrainingOptions = TrainingOptions()  # type: ignore[call-arg]
     evaluation: tuple[EvaluationChoice, ...] = Field(min_length=1)
+    scenario: Scenario = Field("in_data", description="where the encoder's cells come from")
+    corpus: tuple[str, ...] = Field(
+        (), description="data sets it is pretrained on; none: the target's own training cells"
+    )
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="of the labels of training and validation cells, for everyone"
+    )
+    label_fractions: tuple[float, ...] = Field(
+        (), description="further fractions at which a confirmed recipe is scored"
+    )
     objective: str = Field("val/knn/macro_f1", description="validation score that is maximised")
     seed: int = Field(0, ge=0, lt=2**31)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
@@ -55,13 +55,15 @@ def fit(
     seed: int,
     device: str,
     on_report: OnReport,
+    groups: Sequence[Mapping[str, Any]] | None = None,
 ) -> int:
     """Train until `max_updates` or until a report says stop; return the number of updates done.
 
     `pretext` is prepared and on `device`. Every `evaluate_every` updates, and at the end,
     `on_report(updates, means)` gets the means since the last report: `train/pretext/loss`,
     `train/pretext/gradient_norm` (before clipping) and the loss's own logs; it returns whether to go
-    on. Whatever it draws leaves the random streams of training as they were. Cells of a task that
+    on. `groups` are the optimiser's parameter groups, where some parameters learn at a rate of their own.
+    Whatever a report draws leaves the random streams of training as they were. Cells of a task that
     does not see labels have none.
 
     Raises
@@ -82,7 +84,7 @@ def fit(
     order = minibatch_order(
         len(cells), options.minibatch_size, generator=numpy_generator(seed, "order")
     )
-    optimiser = _optimiser(pretext, options)
+    optimiser = _optimiser(groups or [{"params": list(pretext.parameters())}], options)
     means = _Means()
     with global_stream(seed, "dropout"):
         pretext.train()
@@ -115,10 +117,12 @@ def minibatch_order(
             yield shuffled[start : start + size]
 
 
-def _optimiser(pretext: Trainable, options: TrainingOptions) -> torch.optim.Optimizer:
-    parameters = [p for p in pretext.parameters() if p.requires_grad]
+def _optimiser(
+    groups: Sequence[Mapping[str, Any]], options: TrainingOptions
+) -> torch.optim.Optimizer:
+    trained = [dict(g, params=[p for p in g["params"] if p.requires_grad]) for g in groups]
     return OPTIMISERS[options.optimiser](
-        parameters, lr=options.learning_rate, weight_decay=options.weight_decay
+        trained, lr=options.learning_rate, weight_decay=options.weight_decay
     )
 
 
@@ -136,7 +140,7 @@ def _update(
         loss = pretext.loss(minibatch, masks)
     optimiser.zero_grad(set_to_none=True)
     loss.value.backward()  # type: ignore[no-untyped-call]
-    parameters = optimiser.param_groups[0]["params"]
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     # On a CPU the norm is there to look at; a GPU multiplies by 1 rather than waits for it.

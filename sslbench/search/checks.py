@@ -190,6 +190,13 @@ def _checked_objective(text: str, spec: SweepSpec) -> MetricKey:
             code="C114",
             fix=f"add {{name: {key.evaluation}{of}}} to `evaluation`",
         )
+    if EVALUATIONS.constant(key.evaluation, "confirm_only"):
+        raise ConfigError(
+            f"the evaluation task {key.evaluation!r} is scored in the confirm stage only: too expensive "
+            "to choose by",
+            code="C023",
+            fix="choose by knn or linear_probe; it stays in `evaluation`",
+        )
     metrics = EVALUATIONS.constant(key.evaluation, "metrics")
     larger_is_better = [metric for metric, direction in metrics.items() if direction == "max"]
     if key.metric not in larger_is_better:

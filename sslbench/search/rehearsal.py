@@ -10,7 +10,8 @@ import numpy as np
 from sslbench.config import TrialConfig, canonical_json
 from sslbench.data.cells import Cells
 from sslbench.data.store import open_cells
-from sslbench.errors import SslbenchError
+from sslbench.errors import DataError, SslbenchError
+from sslbench.registry import EVALUATIONS
 from sslbench.search.space import corners, first_params
 from sslbench.search.spec import SweepSpec
 from sslbench.trial import build
@@ -18,8 +19,8 @@ from sslbench.trial import build
 MAX_CELLS = 2_000  # enough to see whether something fits, whatever the size of the data set
 
 
-def rehearse(spec: SweepSpec, store: Path) -> None:
-    """Build and prepare every arm on some training cells, at each end of its space; nothing is trained.
+def rehearse(spec: SweepSpec, store: Path, corpus: Path | None = None) -> None:
+    """Build and prepare every arm on some of the cells that it learns from, at each end of its space; nothing is trained.
 
     A sweep may be asked of any cells: gene programmes can miss all of their genes, and components can
     outnumber cells. Seen here, that is one error; seen in trials, an arm would lose its budget to it.
@@ -27,13 +28,17 @@ def rehearse(spec: SweepSpec, store: Path) -> None:
     Raises
     ------
     DataError, ConfigError
-        What the first arm that cannot be prepared says, with the arm and what it had chosen.
+        What the first arm that cannot be prepared says, with the arm and what it had chosen; D310 if an evaluation
+        task needs what the cells do not have.
     """
     train = _some(open_cells(store, "train"))
+    _refuse_unscorable(spec, train)
+    learnt = train if corpus is None else _some(open_cells(corpus, "train"))
     for arm in spec.arms:
+        cells = learnt if spec.learns_from_corpus(arm) else train
         for config, chosen in _different(spec, arm):
             try:
-                _prepare(config, train)
+                _prepare(config, cells, label_names=train.label_names)
             except SslbenchError as error:
                 error.where = f"arm {arm!r}" + (f", {chosen}" if chosen else "")
                 raise
@@ -50,8 +55,26 @@ def _different(spec: SweepSpec, arm: str) -> Iterator[tuple[TrialConfig, str]]:
             yield config, f"{address}={params[address]}" if address else ""
 
 
-def _prepare(config: TrialConfig, train: Cells) -> None:
-    pretext = build(config, train, device="cpu")
+def _refuse_unscorable(spec: SweepSpec, train: Cells) -> None:
+    """Raise DataError if a task needs labels, batches or a second modality that the cells do not have."""
+    has = {
+        "labels": bool(train.label_names),
+        "batches": len(set(train.batch.tolist())) > 1 or len(set(train.donor.tolist())) > 1,
+        "modality": train.modality is not None,
+    }
+    for given in spec.evaluation:
+        needed = EVALUATIONS.constant(given["name"], "needs_of_cells") or ("labels",)
+        missing = [what for what in needed if not has[what]]
+        if missing:
+            raise DataError(
+                f"the evaluation task {given['name']!r} needs {missing[0]}, which {spec.dataset.name} has not",
+                code="D310",
+                fix="leave the task out of `evaluation`, or describe them in the data set's YAML",
+            )
+
+
+def _prepare(config: TrialConfig, train: Cells, *, label_names: tuple[str, ...]) -> None:
+    pretext = build(config, train, label_names=label_names, device="cpu")
     pretext.prepare(train if pretext.sees_labels else train.without_labels())
 
 

@@ -31,6 +31,7 @@ class Execution:
     spec: SweepSpec
     ledger: Ledger
     store: Path
+    corpus: Path | None = None  # the store of the sweep's corpus, where it has one
     data_fingerprint: str
     provenance: dict[str, str]
 
@@ -70,7 +71,7 @@ def run_execution(
         return
     from sslbench.search.rehearsal import rehearse  # torch comes with it
 
-    rehearse(execution.spec, execution.store)
+    rehearse(execution.spec, execution.store, execution.corpus)
     with cluster() as machine:
         _tuner(execution, agenda, machine, on_ended).fit()
 
@@ -93,6 +94,7 @@ def _tuner(
         run_job,
         ledger=str(execution.ledger.folder),
         store=str(execution.store),
+        corpus=str(execution.corpus) if execution.corpus else None,
         device=machine.device(gpus_per_trial=resources.gpus_per_trial),
         threads=resources.cpus_per_trial,
         provenance=execution.provenance,

@@ -14,13 +14,17 @@ from sslbench.config import (
     EvaluationChoice,
     Frozen,
     PretextChoice,
+    Scenario,
     TrainingOptions,
     TrialConfig,
     canonical_json,
     fingerprint,
 )
 from sslbench.errors import ConfigError
+from sslbench.registry import PRETEXTS
+from sslbench.results import Regime
 from sslbench.search.checks import check_sweep
+from sslbench.search.checks_of_scenario import check_scenario
 from sslbench.search.gene_sets import pin_gene_sets
 from sslbench.search.space import Parameter, Params, first_params, size
 from sslbench.strict_yaml import YamlDocument, load_yaml, plain_value, validate
@@ -73,10 +77,21 @@ class Arm(Frozen):
     encoder: dict[str, Any]
     training: dict[str, Any] = Field({}, description="options that differ from the common ones")
     search: dict[str, Parameter] = Field({}, description="by `part/option`")
+    pretrain_on: Literal["corpus", "target"] | None = Field(
+        None,
+        description="whose cells the encoder learns from; where the sweep has a corpus, "
+        "self-supervised arms learn from it unless they say otherwise",
+    )
     objective: str | None = Field(
         None,
         description="the arm's own objective, where its protocol differs (a classifier's head)",
     )
+
+    @property
+    def regime(self) -> Regime:
+        """How the arm's weights come about."""
+        regime: Regime = PRETEXTS.constant(self.pretext["name"], "regime")
+        return regime
 
     def n_trials(self, budget: Budget) -> int:
         """Return the trials this arm gets: the budget, or its whole space if that is smaller."""
@@ -88,6 +103,20 @@ class SweepSpec(Frozen):
 
     question: str = Field(min_length=1, description="what the sweep answers, in one sentence")
     dataset: DatasetChoice
+    scenario: Scenario = Field(
+        "in_data",
+        description="transfer: pretrain on a corpus without the target; zero_shot: and choose its genes "
+        "there too, and train on no target cell but a probe",
+    )
+    corpus: tuple[str, ...] = Field(
+        (), description="data sets that are pretrained on, joined on genes"
+    )
+    label_fraction: float = Field(
+        1.0, gt=0, le=1, description="share of training and validation labels that exist at all"
+    )
+    label_fractions: tuple[float, ...] = Field(
+        (), description="further shares at which confirmed recipes are scored, in whole percents"
+    )
     objective: ObjectiveChoice = ObjectiveChoice()  # type: ignore[call-arg]
     budget: Budget = Budget()  # type: ignore[call-arg]
     resources: Resources = Resources()  # type: ignore[call-arg]
@@ -111,6 +140,10 @@ class SweepSpec(Frozen):
         evaluations = [EvaluationChoice.model_validate(e) for e in self.evaluation]
         return TrialConfig(
             dataset=self.dataset,
+            scenario=self.scenario,
+            corpus=self.corpus if self.learns_from_corpus(arm) else (),
+            label_fraction=self.label_fraction,
+            label_fractions=self.label_fractions,
             pretext=PretextChoice.model_validate(parts["pretext"]),
             encoder=EncoderChoice.model_validate(parts["encoder"]),
             training=TrainingOptions.model_validate(parts["training"]),
@@ -118,6 +151,12 @@ class SweepSpec(Frozen):
             objective=chosen.objective or self.objective.metric,
             seed=seed,
         )
+
+    def learns_from_corpus(self, arm: str) -> bool:
+        """Say whether an arm is pretrained on the corpus and not on the target's training cells."""
+        chosen = self.arms[arm]
+        usual = "corpus" if self.corpus and chosen.regime == "self-supervised" else "target"
+        return (chosen.pretrain_on or usual) == "corpus"
 
     def n_search_trials(self) -> int:
         """Return the search trials of all arms together."""
@@ -138,6 +177,7 @@ def load_sweep(path: Path, *, overrides: tuple[str, ...] = ()) -> SweepSpec:
         _put_in(document, override)
     spec = validate(SweepSpec, document, code="C100")
     check_sweep(spec, document)
+    check_scenario(spec, document)
     return pin_gene_sets(spec, document)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from ray import tune
@@ -22,6 +22,7 @@ def run_job(
     *,
     ledger: str,
     store: str,
+    corpus: str | None,
     device: str,
     threads: int,
     provenance: dict[str, str],
@@ -29,7 +30,8 @@ def run_job(
     """Run the trial `config["uid"]`; the only thing Tune gets are numbers to schedule by."""
     torch.set_num_threads(threads)
     book, uid = Ledger(Path(ledger)), config["uid"]
-    record = book.record(uid) or _run(book, uid, store, device, provenance)
+    cells = Cells(store=Path(store), corpus=Path(corpus) if corpus else None)
+    record = book.record(uid) or _run(book, uid, cells, device, provenance)
     tune.report(
         {
             "updates": _last_updates(record),
@@ -39,14 +41,22 @@ def run_job(
     )
 
 
+class Cells(NamedTuple):
+    """Where a trial finds its cells."""
+
+    store: Path
+    corpus: Path | None  # opened by trials whose configuration names a corpus
+
+
 def _run(
-    book: Ledger, uid: str, store: str, device: str, provenance: dict[str, str]
+    book: Ledger, uid: str, cells: Cells, device: str, provenance: dict[str, str]
 ) -> TrialRecord:
     job, attempt, started = book.job(uid), book.new_attempt(uid), time.time_ns() // 1_000_000
     try:
         result: TrialResult | None = run_trial(
             job.config,
-            store=Path(store),
+            store=cells.store,
+            corpus=cells.corpus if job.config.corpus else None,
             workdir=attempt.folder,
             report=_reporter(job, attempt, started),
             device=device,

@@ -55,6 +55,8 @@ def examples() -> set[str]:
 # Commands
 
 VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+GROUPS = {name: verb.commands for name, verb in VERBS.items() if hasattr(verb, "commands")}
+LEAVES = [*VERBS.values(), *(verb for group in GROUPS.values() for verb in group.values())]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = dict(re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE))
 VARIABLES = set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, re.MULTILINE))
@@ -74,7 +76,10 @@ def commands(page: str) -> Iterator[str]:
 
 def check_sslbench(words: list[str]) -> None:
     assert words[0] in VERBS, words
-    known = {option for parameter in VERBS[words[0]].params for option in parameter.opts}
+    if words[0] in GROUPS:
+        assert words[1] in GROUPS[words[0]], words
+    verb = GROUPS[words[0]][words[1]] if words[0] in GROUPS else VERBS[words[0]]
+    known = {option for parameter in verb.params for option in parameter.opts}
     unknown = [word for word in words[1:] if word.startswith("-") and word not in known]
     assert not unknown, f"sslbench {words[0]} has no {unknown}"
 
@@ -119,7 +124,7 @@ def test_the_readme_shows_the_main_commands() -> None:
 
 @EACH_PAGE
 def test_every_option_in_a_sentence_is_one_of_some_verb(page: str) -> None:
-    known = {option for verb in VERBS.values() for p in verb.params for option in p.opts}
+    known = {option for verb in LEAVES for p in verb.params for option in p.opts}
     for span in spans(page):
         if re.match(r"--?[a-z]", span):
             assert span.split()[0] in known, span

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+import sslbench.scoring as scoring_module
 import sslbench.trial as trial_module
 from sslbench.checkpoint import load_encoder
 from sslbench.config import TrialConfig
@@ -23,6 +24,7 @@ from sslbench.data.store import open_cells, prepare_store
 from sslbench.errors import DivergedError
 from sslbench.ledger import sha256
 from sslbench.results import CurvePoint, TrialResult
+from sslbench.scoring import embedded
 from sslbench.trial import Course, run_trial
 
 ARMS = {
@@ -248,9 +250,10 @@ def test_scoring_the_projector_changes_no_weight_and_no_other_score(
 
 def test_a_projector_is_scored_in_eval_mode(store: Path) -> None:
     train = open_cells(store, "train")
-    pretext = trial_module.build(config("byol"), train, device="cpu").train()
+    names = train.label_names
+    pretext = trial_module.build(config("byol"), train, label_names=names, device="cpu").train()
     assert pretext.projector is not None
-    found = trial_module.embedded(pretext, train, "cpu")
+    found = embedded(pretext, train, "cpu")
     pretext.projector.eval()
     with torch.inference_mode():
         expected = pretext.projector(torch.from_numpy(found.z))
@@ -294,13 +297,13 @@ def test_search_scores_a_part_of_many_cells_and_confirm_scores_all(
     monkeypatch.setattr(trial_module, "REFERENCE_CELLS", 60)
     monkeypatch.setattr(trial_module, "QUERY_CELLS", 30)
     sizes: list[int] = []
-    embedded = trial_module.embedded
 
     def counting(pretext: object, cells: Cells, device: str) -> object:
         sizes.append(len(cells))
         return embedded(pretext, cells, device)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trial_module, "embedded", counting)
+    for module in (trial_module, scoring_module):
+        monkeypatch.setattr(module, "embedded", counting)
     run(config("masked", max_updates=10), store, tmp_path, test=test)
     at_the_report, at_the_end = sizes[:2], sizes[2:]
     assert all(abs(n - about) <= 4 for n, about in zip(at_the_report, (60, 30)))

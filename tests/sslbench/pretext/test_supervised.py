@@ -7,11 +7,11 @@ from scipy.sparse import csr_matrix
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn.functional import cross_entropy
 
+from sslbench.class_balance import balanced_weights
 from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.encoders.base import build_encoder
 from sslbench.errors import DataError
 from sslbench.pretext.base import build_pretext
-from sslbench.pretext.supervised import balanced_weights
 
 NAMES = ("T", "B", "NK", "none of these")
 

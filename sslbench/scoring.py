@@ -1,0 +1,157 @@
+"""What a trained arm is worth: embed cells, fit every evaluation task on training cells, score the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sslbench.config import TrialConfig
+from sslbench.data.cells import Cells
+from sslbench.data.labels import LabelPoint
+from sslbench.encoders.base import embed_cells, embed_rows
+from sslbench.errors import DivergedError
+from sslbench.evaluation.base import (
+    Embedded,
+    Evaluation,
+    EvaluationTask,
+    Fitted,
+    Networks,
+    build_evaluation,
+)
+from sslbench.pretext.base import Pretext
+from sslbench.results import scored_task
+from sslbench.seeding import numpy_generator
+
+
+def evaluation_tasks(
+    config: TrialConfig, pretext: Pretext, *, confirm: bool
+) -> dict[str, EvaluationTask]:
+    """Return the tasks of the config that this pretext task can be scored by, by their names in metric keys.
+
+    Tasks that are too expensive for the search are there only if `confirm`.
+    """
+    built = [(e.name, build_evaluation(e.name, e.options)) for e in config.evaluation]
+    has = parts_of(pretext)
+    return {
+        scored_task(name, of=task.of): task
+        for name, task in built
+        if has.issuperset(task.needs_of_arm)
+        and (task.of == "encoder" or pretext.projector is not None)
+        and (confirm or not task.confirm_only)
+    }
+
+
+def parts_of(pretext: Pretext) -> set[str]:
+    """Return what of `needs_of_arm` a pretext task has."""
+    parts = {"classifier": pretext.classifier, "decoder": pretext.reconstruct}
+    return {name for name, part in parts.items() if part is not None}
+
+
+def embedded(pretext: Pretext, cells: Cells, device: str) -> Embedded:
+    """Return the cells' embedding, and what the task's own classifier and projector make of it."""
+    z = embed_cells(pretext.encoder, cells, device=device)
+    logits, projected = (
+        embed_rows(part, z, device=device) if part is not None else None
+        for part in (pretext.classifier, pretext.projector)
+    )
+    assert cells.label is not None
+    return Embedded(
+        z=z,
+        label=cells.label,
+        label_names=cells.label_names,
+        logits=logits,
+        projected=projected,
+        cells=cells,
+        networks=Networks(encoder=pretext.encoder, reconstruct=pretext.reconstruct, device=device),
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores by metric key, and by task what their intervals are made of."""
+
+    scores: dict[str, float]
+    predicted: dict[str, np.ndarray]
+    per_unit: dict[str, np.ndarray]
+
+
+def fitted_tasks(
+    tasks: dict[str, EvaluationTask], train: Embedded, val: Embedded, seed: int
+) -> dict[str, Fitted]:
+    """Fit every task on training cells, each with a random stream of its own."""
+    return {
+        name: task.fit(train=train, val=val, generator=numpy_generator(seed, f"evaluation/{name}"))
+        for name, task in tasks.items()
+    }
+
+
+def scored(
+    split: str, fitted: Mapping[str, Fitted], cells: Embedded, *, suffix: str = ""
+) -> Scored:
+    """Score cells by every fitted task; `suffix` ends the names of the metrics."""
+    outcomes: dict[str, Evaluation] = {name: of(cells) for name, of in fitted.items()}
+    return Scored(
+        {
+            f"{split}/{name}/{metric}{suffix}": value
+            for name, outcome in outcomes.items()
+            for metric, value in outcome.scores.items()
+        },
+        {n: o.predicted for n, o in outcomes.items() if o.predicted is not None},
+        {n: o.per_unit for n, o in outcomes.items() if o.per_unit is not None},
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores at one label point, and what was predicted for test cells there."""
+
+    point: LabelPoint
+    scores: dict[str, float]
+    on_test: Scored | None
+
+
+def judge(
+    config: TrialConfig, pretext: Pretext, point: LabelPoint, *, test: Cells | None, device: str
+) -> Judged:
+    """Fit every task on the training cells of a label point; score validation cells, and test cells if given."""
+    tasks = evaluation_tasks(config, pretext, confirm=test is not None)
+    train, val = (embedded(pretext, cells, device) for cells in (point.train, point.val))
+    fitted = fitted_tasks(tasks, train, val, config.seed)
+    scores = scored("val", fitted, val, suffix=point.suffix).scores
+    if test is None:
+        return Judged(point, finite(scores), None)
+    on_test = scored("test", fitted, embedded(pretext, test, device), suffix=point.suffix)
+    return Judged(point, finite(scores | on_test.scores), on_test)
+
+
+def predictions_frame(test: Cells, judged: Sequence[Judged]) -> pd.DataFrame:
+    """Return one row a test cell: row_id, donor, label, and one column of codes a protocol and label point."""
+    columns = {"row_id": test.row_ids, "donor": test.donor.astype(str), "label": test.label}
+    for one in judged:
+        assert one.on_test is not None
+        predicted = one.on_test.predicted
+        columns |= {f"predicted{one.point.suffix}/{n}": codes for n, codes in predicted.items()}
+    return pd.DataFrame(columns)
+
+
+def units_frame(judged: Sequence[Judged]) -> pd.DataFrame:
+    """Return the ranking score of each task without predicted labels, one row a unit (donor or resample)."""
+    columns = {
+        f"{name}{one.point.suffix}": pd.Series(values)
+        for one in judged
+        if one.on_test is not None
+        for name, values in one.on_test.per_unit.items()
+    }
+    return pd.DataFrame(columns)
+
+
+def finite(values: dict[str, float]) -> dict[str, float]:
+    """Return the values as they are; raise DivergedError naming the first that is NaN or infinite."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise DivergedError(f"{name} is {value}")
+    return values
