@@ -82,8 +82,8 @@ def prepare(place: Place) -> tuple[float, int]:
 def train(place: Place) -> tuple[float, int]:
     """Pretrain for one epoch of minibatches from the store on disk."""
     from sslbench.data.store import open_cells
+    from sslbench.pretraining import build
     from sslbench.training import fit
-    from sslbench.trial import build
 
     store = place.store()
     started = time.perf_counter()

@@ -98,7 +98,7 @@ def masked_trial() -> TrialConfig:
 def model_and_optimiser_bytes(store: Path, config: TrialConfig) -> int:
     """Return the size of weights and AdamW's moments of what a trial trains, decoder included."""
     from sslbench.data.store import open_cells
-    from sslbench.trial import build
+    from sslbench.pretraining import build
 
     pretext = build(config, open_cells(store, "train"), device="cpu")
     return 4 * STATES * sum(p.numel() for p in pretext.parameters())

@@ -76,6 +76,15 @@ class CurvePoint(BaseModel):
     )
 
 
+class KeptEncoder(BaseModel):
+    """Which weights were scored: trials and label points of one fingerprint were scored on one encoder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    pretraining: int = Field(description="which of the trial's pretrainings, from 0")
+    updates: int = Field(description="updates after which the weights were taken")
+    weights: str = Field(description="first 16 hex digits of the SHA-256 of the encoder's weights")
+
+
 class TrialResult(BaseModel):
     """What `run_trial` returns: finite scores only."""
 
@@ -87,6 +96,9 @@ class TrialResult(BaseModel):
     curve: tuple[CurvePoint, ...]
     n_parameters: int
     regime: Regime
+    encoders: dict[str, KeptEncoder] = Field(
+        {}, description="what was scored at each fraction of labels"
+    )
 
 
 class Failure(BaseModel):

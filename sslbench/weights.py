@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -52,6 +53,15 @@ def load_weights(file: Path, network: nn.Module) -> None:
     if bad:
         raise _refused(file, f"tensor {bad!r} holds NaN or infinite values", "finite weights")
     network.load_state_dict(tensors)
+
+
+def weights_fingerprint(network: nn.Module) -> str:
+    """Return the first 16 hex digits of the SHA-256 of all weights and buffers, by name: equal bits, equal name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _not_finite(tensors: dict[str, Tensor]) -> str | None:

@@ -32,8 +32,14 @@ class Prepared:
         return fingerprint([self.manifest.fingerprint, self.corpus_manifest.fingerprint])
 
 
-def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
-    """Build the stores that are not there yet, and print a line about each."""
+def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSpec, Prepared]:
+    """Build the stores that are not there yet and print a line about each; return the sweep as these cells allow it.
+
+    What cells decide of a sweep is at which fractions of labels its arms can be searched anew.
+    """
+    from sslbench.data.store import open_cells
+    from sslbench.search.retuning import retuned
+
     with terminal.working("preparing the cells"):
         ready = _built(dataset, spec, home)
     terminal.say("data", describe_data(ready.manifest))
@@ -41,7 +47,7 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
     if ready.corpus_manifest is not None:
         for line in describe_corpus(ready.corpus_manifest):
             terminal.say("corpus", line)
-    return ready
+    return retuned(spec, open_cells(ready.store, "train")), ready
 
 
 def _built(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:

@@ -29,7 +29,7 @@ def check_sweep(asked: Asked, home: Home) -> None:
     spec, dataset = resolve(asked)
     show_header()
     terminal.say("asks", spec.question)
-    cells = prepared(dataset, spec, home)
+    spec, cells = prepared(dataset, spec, home)
     terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
     terminal.print_table(["arm", "the same in every trial"], describe_fixed(spec))
     terminal.say("plan", plan_line(spec))

@@ -88,7 +88,7 @@ def run_sweep(asked: Asked, home: Home) -> int:
     """Search, confirm, rank and report; return the exit code."""
     spec, dataset = resolve(asked)
     show_header()
-    cells = prepared(dataset, spec, home)
+    spec, cells = prepared(dataset, spec, home)
     name = Path(asked.sweep).stem
     folder = open_execution_folder(home.ledgers, name, spec, cells.fingerprint)
     with owned(folder):

@@ -41,13 +41,9 @@ class LabelPoint:
     """Training and validation cells with one fraction of their labels."""
 
     fraction: float
+    suffix: str  # what the names of its scores end in: nothing for the trial's own point, else `_at_5` for 5 %
     train: Cells
     val: Cells
-
-    @property
-    def suffix(self) -> str:
-        """What the names of its scores end in: nothing where all labels are there, else `_at_5` for 5 %."""
-        return "" if self.fraction >= 1 else f"_at_{round(100 * self.fraction)}"
 
 
 def label_points(
@@ -59,11 +55,19 @@ def label_points(
     must not choose among subsets; those of `further` differ from seed to seed, so that intervals hold that luck.
     """
     whole = [f for f in further if not types_without_label(train, fraction=f)]
-    asked = [
-        LabelPoint(fraction=f, train=thinned(train, f, seed=s), val=thinned(val, f, seed=s))
-        for f, s in [(fraction, 0), *((f, seed) for f in whole)]
+    asked = [(fraction, "", 0), *((f, suffix_at(f), seed) for f in whole)]
+    points = [
+        LabelPoint(
+            fraction=f, suffix=end, train=thinned(train, f, seed=s), val=thinned(val, f, seed=s)
+        )
+        for f, end, s in asked
     ]
-    return [point for i, point in enumerate(asked) if i == 0 or _any_label(point.val)]
+    return [point for point in points if not point.suffix or _any_label(point.val)]
+
+
+def suffix_at(fraction: float) -> str:
+    """Return what the names of scores at a further fraction end in: `_at_5` for 0.05."""
+    return f"_at_{round(100 * fraction)}"
 
 
 def _any_label(cells: Cells) -> bool:

@@ -62,6 +62,13 @@ def _check_corpus(spec: SweepSpec, document: YamlDocument) -> None:
 
 
 def _check_arm(spec: SweepSpec, name: str, document: YamlDocument) -> None:
+    if spec.arms[name].label_fraction is not None:
+        raise ConfigError(
+            f"arm {name!r} has labels of its own: all arms learn from the same",
+            code="C123",
+            where=document.where(("arms", name, "label_fraction")),
+            fix="label_fraction, or label_fractions and `retune: true`, of the whole sweep",
+        )
     if not spec.learns_from_corpus(name):
         return
     if not spec.corpus:
@@ -89,5 +96,12 @@ def _check_fractions(spec: SweepSpec, document: YamlDocument) -> None:
             code="C123",
             where=document.where(("label_fractions",)),
             found=", ".join(map(str, asked)),
+            fix="label_fractions: [0.05, 0.25, 0.5]",
+        )
+    if spec.retune and not asked:
+        raise ConfigError(
+            "retune searches anew at each of label_fractions, and there are none",
+            code="C123",
+            where=document.where(("retune",)),
             fix="label_fractions: [0.05, 0.25, 0.5]",
         )

@@ -9,12 +9,13 @@ import numpy as np
 
 from sslbench.config import TrialConfig, canonical_json
 from sslbench.data.cells import Cells
+from sslbench.data.labels import types_without_label
 from sslbench.data.store import open_cells
 from sslbench.errors import DataError, SslbenchError
+from sslbench.pretraining import build
 from sslbench.registry import EVALUATIONS
 from sslbench.search.space import corners, first_params
 from sslbench.search.spec import SweepSpec
-from sslbench.trial import build
 
 MAX_CELLS = 2_000  # enough to see whether something fits, whatever the size of the data set
 
@@ -29,9 +30,11 @@ def rehearse(spec: SweepSpec, store: Path, corpus: Path | None = None) -> None:
     ------
     DataError, ConfigError
         What the first arm that cannot be prepared says, with the arm and what it had chosen; D310 if an evaluation
-        task needs what the cells do not have.
+        task needs what the cells do not have; D311 if a type keeps no label.
     """
-    train = _some(open_cells(store, "train"))
+    known = open_cells(store, "train")
+    _refuse_lost_types(spec, known)
+    train = _some(known)
     _refuse_unscorable(spec, train)
     learnt = train if corpus is None else _some(open_cells(corpus, "train"))
     for arm in spec.arms:
@@ -71,6 +74,17 @@ def _refuse_unscorable(spec: SweepSpec, train: Cells) -> None:
                 code="D310",
                 fix="leave the task out of `evaluation`, or describe them in the data set's YAML",
             )
+
+
+def _refuse_lost_types(spec: SweepSpec, train: Cells) -> None:
+    """Raise DataError if a type would keep no label at the sweep's own fraction: it could never be predicted."""
+    lost = types_without_label(train, fraction=spec.label_fraction)
+    if lost:
+        raise DataError(
+            f"at label_fraction {spec.label_fraction:g} no label is left of {', '.join(lost)}",
+            code="D311",
+            fix="a larger label_fraction, or declare these types unlabelled in the data set's YAML",
+        )
 
 
 def _prepare(config: TrialConfig, train: Cells, *, label_names: tuple[str, ...]) -> None:

@@ -86,6 +86,9 @@ class Arm(Frozen):
         None,
         description="the arm's own objective, where its protocol differs (a classifier's head)",
     )
+    label_fraction: float | None = Field(
+        None, description="set by `retune` alone: the share of labels of the arm's own search"
+    )
 
     @property
     def regime(self) -> Regime:
@@ -117,6 +120,9 @@ class SweepSpec(Frozen):
     label_fractions: tuple[float, ...] = Field(
         (), description="further shares at which confirmed recipes are scored, in whole percents"
     )
+    retune: bool = Field(
+        False, description="search every arm anew at each of label_fractions, for the same budget"
+    )
     objective: ObjectiveChoice = ObjectiveChoice()  # type: ignore[call-arg]
     budget: Budget = Budget()  # type: ignore[call-arg]
     resources: Resources = Resources()  # type: ignore[call-arg]
@@ -142,8 +148,8 @@ class SweepSpec(Frozen):
             dataset=self.dataset,
             scenario=self.scenario,
             corpus=self.corpus if self.learns_from_corpus(arm) else (),
-            label_fraction=self.label_fraction,
-            label_fractions=self.label_fractions,
+            label_fraction=chosen.label_fraction or self.label_fraction,
+            label_fractions=() if self.retune else self.label_fractions,
             pretext=PretextChoice.model_validate(parts["pretext"]),
             encoder=EncoderChoice.model_validate(parts["encoder"]),
             training=TrainingOptions.model_validate(parts["training"]),

@@ -12,7 +12,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import nn
 
-import sslbench.trial as trial_module
+import sslbench.pretraining as pretraining_module
 from sslbench.collapse import (
     FRACTION,
     MAX_CELLS,
@@ -230,7 +230,7 @@ class FakeMonitor:
 
 
 def watch_with(fake: FakeMonitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial_module, "monitor_of", lambda *_, **__: fake)
+    monkeypatch.setattr(pretraining_module, "monitor_of", lambda *_, **__: fake)
 
 
 @pytest.mark.parametrize("pretext", ["masked", "byol"])

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+import sslbench.pretraining as pretraining_module
 import sslbench.scoring as scoring_module
 import sslbench.trial as trial_module
 from sslbench.checkpoint import load_encoder
@@ -23,9 +24,10 @@ from sslbench.data.cells import Cells
 from sslbench.data.store import open_cells, prepare_store
 from sslbench.errors import DivergedError
 from sslbench.ledger import sha256
+from sslbench.pretraining import Course, build
 from sslbench.results import CurvePoint, TrialResult
 from sslbench.scoring import embedded
-from sslbench.trial import Course, run_trial
+from sslbench.trial import run_trial
 
 ARMS = {
     "masked": ({"name": "masked", "mask_rate": 0.5}, {"name": "mlp", "width": 32, "dropout": 0.2}),
@@ -251,7 +253,7 @@ def test_scoring_the_projector_changes_no_weight_and_no_other_score(
 def test_a_projector_is_scored_in_eval_mode(store: Path) -> None:
     train = open_cells(store, "train")
     names = train.label_names
-    pretext = trial_module.build(config("byol"), train, label_names=names, device="cpu").train()
+    pretext = build(config("byol"), train, label_names=names, device="cpu").train()
     assert pretext.projector is not None
     found = embedded(pretext, train, "cpu")
     pretext.projector.eval()
@@ -294,15 +296,15 @@ def test_the_kept_checkpoint_embeds_the_users_file_as_the_trial_did(
 def test_search_scores_a_part_of_many_cells_and_confirm_scores_all(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: bool
 ) -> None:
-    monkeypatch.setattr(trial_module, "REFERENCE_CELLS", 60)
-    monkeypatch.setattr(trial_module, "QUERY_CELLS", 30)
+    monkeypatch.setattr(pretraining_module, "REFERENCE_CELLS", 60)
+    monkeypatch.setattr(pretraining_module, "QUERY_CELLS", 30)
     sizes: list[int] = []
 
     def counting(pretext: object, cells: Cells, device: str) -> object:
         sizes.append(len(cells))
         return embedded(pretext, cells, device)  # type: ignore[arg-type]
 
-    for module in (trial_module, scoring_module):
+    for module in (pretraining_module, scoring_module):
         monkeypatch.setattr(module, "embedded", counting)
     run(config("masked", max_updates=10), store, tmp_path, test=test)
     at_the_report, at_the_end = sizes[:2], sizes[2:]

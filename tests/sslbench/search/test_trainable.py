@@ -57,6 +57,7 @@ class Worker:
                 {"uid": self.job.uid},
                 ledger=str(self.ledger.folder),
                 store=str(self.store),
+                corpus=None,
                 device="cpu",
                 threads=1,
                 provenance={"commit": "c"},
