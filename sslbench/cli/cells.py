@@ -35,11 +35,19 @@ class Prepared:
 def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSpec, Prepared]:
     """Build the stores that are not there yet and print a line about each; return the sweep as these cells allow it.
 
-    What cells decide of a sweep is at which fractions of labels its arms can be searched anew.
+    Cells decide what of it can be scored if they have no labels, and else at which fractions of their labels
+    arms can be searched anew.
     """
     from sslbench.data.store import open_cells
     from sslbench.search.retuning import retuned
+    from sslbench.search.unlabelled import without_labels
 
+    if dataset.label_key is None:
+        spec, left_out = without_labels(spec)
+        terminal.say(
+            "labels",
+            f"none: {', '.join(left_out)} cannot be ranked; the others are, by {spec.objective.metric}",
+        )
     with terminal.working("preparing the cells"):
         ready = _built(dataset, spec, home)
     terminal.say("data", describe_data(ready.manifest))
