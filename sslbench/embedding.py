@@ -1,4 +1,4 @@
-"""From a stranger's AnnData to an embedding: find the counts, align the genes by name, embed block by block."""
+"""From a stranger's cells to an embedding: find the counts, align the genes by name, embed block by block."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import torch
 from scipy.sparse import csr_matrix
+from torch import nn
 
 from sslbench.data.alignment import aligned
 from sslbench.data.anndata_slots import AnnDataSlots
 from sslbench.data.catalogue import Slot
 from sslbench.data.cells import CountsMatrix, normalise
-from sslbench.data.counts import check_block, choose_slot
-from sslbench.data.h5ad import reporting
+from sslbench.data.counts import CountSlots, check_block, choose_slot
+from sslbench.data.progress import reporting
 from sslbench.encoders.base import Encoder, embed_expression
 from sslbench.gene_alignment import align_genes, refuse_low_coverage
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
 WARN_BELOW = 0.8
@@ -81,7 +84,7 @@ class PulledEncoder:
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedCells:
-    """The cells of an AnnData as a model sees them, in the order of obs_names."""
+    """Someone's cells as a model sees them, in the order of obs_names."""
 
     z: np.ndarray  # (n_cells, embedding_dim) float32
     has_counts: (
@@ -104,7 +107,14 @@ def embed_anndata(
 def embedded_cells(
     pulled: PulledEncoder, adata: AnnData, *, counts: str | None = None
 ) -> EmbeddedCells:
-    """Embed every cell of `adata`, which is not changed.
+    """Embed every cell of `adata`, which is not changed; raises what `embedded_slots` raises."""
+    return embedded_slots(pulled, AnnDataSlots(adata), counts=counts)
+
+
+def embedded_slots(
+    pulled: PulledEncoder, slots: CountSlots, *, counts: str | None = None
+) -> EmbeddedCells:
+    """Embed every cell of an opened file, or of an AnnData; neither is changed.
 
     Genes are aligned by name; those that the cells lack count as 0. Every non-zero of the slot is checked to
     be a count. Memory is that of one block of rows beside z, for sparse, dense and backed objects alike.
@@ -115,14 +125,14 @@ def embedded_cells(
         If no slot holds counts, a gene of the model is there twice (D131), or fewer than half of the
         model's genes are found (D130).
     """
-    slots = AnnDataSlots(adata)
     chosen = choose_slot(slots, cast("Slot | None", counts))
     column = align_genes(pulled.genes, slots.var_names(chosen.slot))
     refuse_low_coverage(pulled.genes, column, slots.var(chosen.slot))
-    z = np.empty((adata.n_obs, pulled.encoder.embedding_dim), np.float32)
-    has_counts = np.zeros(adata.n_obs, dtype=bool)
+    n_cells, _ = slots.shape(chosen.slot)
+    z = np.empty((n_cells, pulled.encoder.embedding_dim), np.float32)
+    has_counts = np.zeros(n_cells, dtype=bool)
     blocks = slots.blocks(chosen.slot)
-    for start, rows in reporting(blocks, what="embedded", n_cells=adata.n_obs):
+    for start, rows in reporting(blocks, what="embedded", n_cells=n_cells):
         check_block(slots, chosen.slot, first_row=start, rows=rows)
         counts_of_model = aligned(rows, column)
         these = slice(start, start + rows.shape[0])
@@ -131,13 +141,35 @@ def embedded_cells(
     coverage = Coverage(
         n_model_genes=len(pulled.genes),
         n_genes_found=int(np.count_nonzero(column >= 0)),
-        n_cells=adata.n_obs,
+        n_cells=n_cells,
         n_cells_without_counts=int(np.count_nonzero(~has_counts)),
         counts_slot=chosen.slot,
         counts_reason=chosen.reason,
     )
     _warn(coverage)
     return EmbeddedCells(z=z, has_counts=has_counts, coverage=coverage)
+
+
+def predicted_labels(
+    pulled: PulledEncoder, cells: EmbeddedCells, *, classifier: nn.Module
+) -> pd.DataFrame:
+    """Return `sslbench_label` and `sslbench_prob` (n_cells, 2): the most probable cell type, and its softmax.
+
+    Labels are categories, in the model's order; probabilities are float32 in [0, 1]. Cells without counts in
+    the model's genes have neither.
+    """
+    import pandas as pd
+
+    with torch.inference_mode():
+        logits = classifier(torch.from_numpy(cells.z).to(pulled.device)).cpu()
+    probability, code = torch.softmax(logits, dim=1).max(dim=1)
+    label = np.where(cells.has_counts, code.numpy(), -1)
+    names = pd.Index(pulled.label_names)
+    columns = {
+        "sslbench_label": pd.Categorical.from_codes(label, categories=names),
+        "sslbench_prob": np.where(cells.has_counts, probability.numpy(), np.float32("nan")),
+    }
+    return pd.DataFrame(columns)
 
 
 def _embedded(pulled: PulledEncoder, counts: csr_matrix) -> np.ndarray:

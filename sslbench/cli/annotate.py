@@ -1,53 +1,67 @@
-"""`sslbench annotate`: a user's .h5ad in, the same cells with predicted cell types out."""
+"""`sslbench annotate`: a user's cells in, the same cells with predicted cell types out."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sslbench.cli import terminal
-from sslbench.cli.copies import refuse_occupied, write_copy
+from sslbench.cli.copies import part, refuse_occupied, write_copy
 
 if TYPE_CHECKING:
-    import h5py
     import pandas as pd
 
-LABEL, PROBABILITY, UNS_KEY = "sslbench_label", "sslbench_prob", "sslbench_annotation"
+UNS_KEY = "sslbench_annotation"
+MOST_NAMED = 5  # labels that are named on the last line
 
 
 def annotate_file(
     file: Path, *, model: Path, out: Path, counts: str | None, device: str, force: bool
 ) -> None:
     """Write a copy of `file` with labels added; cells are read in blocks and `file` is never written."""
-    import anndata
     from anndata.io import write_elem
 
-    from sslbench.checkpoint import annotate
-    from sslbench.data.h5ad import open_h5ad
+    from sslbench.checkpoint import load_classifier, load_encoder
+    from sslbench.data.opening import open_cells_file
+    from sslbench.embedding import embedded_slots, predicted_labels
 
     refuse_occupied(out, file=file, force=force)
-    with open_h5ad(file) as cells:  # says what is wrong with a file that is no .h5ad
-        cells.obs()
+    classifier = load_classifier(model, device=device)
+    pulled = load_encoder(model, device=device)
     with terminal.working("annotating"):
-        adata = anndata.read_h5ad(file, backed="r")
-        annotate(adata, model=model, counts=counts, device=device)
+        with open_cells_file(file) as cells:
+            found = embedded_slots(pulled, cells, counts=counts)
+        columns = predicted_labels(pulled, found, classifier=classifier)
+        about = {**pulled.about, **found.coverage.as_uns()}
 
-        def add(copy: h5py.File) -> None:
-            add_columns(copy, adata.obs[[LABEL, PROBABILITY]])
-            write_elem(copy.require_group("uns"), UNS_KEY, adata.uns[UNS_KEY])
+        def add(copy: Any) -> None:
+            add_columns(copy, columns)
+            write_elem(part(copy, "uns"), UNS_KEY, about)
 
-        write_copy(file, out, add=add)
-    found = adata.obs[LABEL].value_counts().head(5)
-    shown = ", ".join(f"{label} {n:,}" for label, n in found.items() if n)
-    terminal.say("written", f'{out}: obs["{LABEL}"], obs["{PROBABILITY}"]  ({shown}, …)')
+        write_copy(file, out, within=cells.within, add=add)
+    label, probability = columns.columns
+    terminal.say("genes", str(found.coverage))
+    terminal.say(
+        "written", f'{out}: obs["{label}"], obs["{probability}"]  ({_counted(columns[label])})'
+    )
 
 
-def add_columns(file: h5py.File, columns: pd.DataFrame) -> None:
-    """Put columns into the obs of an opened .h5ad and touch no other of it."""
+def add_columns(copy: Any, columns: pd.DataFrame) -> None:
+    """Put columns into the obs of an opened AnnData and touch no other of it."""
     from anndata.io import write_elem
 
-    obs = file["obs"]
+    obs = copy["obs"]
     for name in columns.columns:
         write_elem(obs, name, columns[name].values)
     order = [str(name) for name in obs.attrs["column-order"] if name not in columns.columns]
     obs.attrs["column-order"] = [*order, *columns.columns]
+
+
+def _counted(labels: pd.Series) -> str:
+    """Return the labels with most cells, and how many cells have none."""
+    n_cells = labels.value_counts()
+    named = [f"{label} {n:,}" for label, n in n_cells[n_cells > 0].head(MOST_NAMED).items()]
+    further = int((n_cells > 0).sum()) - len(named)
+    named += [f"{further} further types"] if further else []
+    n_missing = int(labels.isna().sum())
+    return ", ".join(named + ([f"no label {n_missing:,}"] if n_missing else []))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sslbench.cli.options import BatchKeyOption, CellsArgument, CountsOption, Format, FormatOption
+from sslbench.cli.options import BatchKeyOption, CountsOption, Format, FormatOption
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +35,12 @@ def list_data_sets(output: FormatOption = Format.table) -> None:
 
 @app.command()
 def check(
-    file: CellsArgument,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="an .h5ad, .zarr or .h5mu with raw counts, or several as one data set; not changed"
+        ),
+    ],
     label_key: Annotated[str, typer.Option("--label-key", help="obs column of cell types")],
     donor_key: Annotated[
         str, typer.Option("--donor-key", help="obs column of donors; none: split cells by label")
@@ -48,14 +53,15 @@ def check(
     output: FormatOption = Format.table,
 ) -> None:
     """Say whether a sweep can use these cells, what they cannot answer, and write their data-set YAML."""
-    from sslbench.cli.data_check import check_file
+    from sslbench.cli.data_check import check_cells_files
     from sslbench.data.catalogue import spec_from_h5ad
 
     spec = spec_from_h5ad(
-        file,
+        files[0],
         label_key=label_key,
         donor_key=None if donor_key == "none" else donor_key,
         batch_key=batch_key,
         counts=counts.value if counts else None,
     )
-    check_file(spec, out=out or file.with_suffix(".yaml"), output=output)
+    spec = spec.model_copy(update={"files": tuple(file.absolute() for file in files)})
+    check_cells_files(spec, out=out or files[0].with_suffix(".yaml"), output=output)

@@ -13,7 +13,7 @@ from sslbench.data.description import write_description
 MOST_DONORS, MOST_CLASSES = 8, 40  # columns and rows that are shown one by one
 
 
-def check_file(spec: DatasetSpec, *, out: Path, output: str) -> None:
+def check_cells_files(spec: DatasetSpec, *, out: Path, output: str) -> None:
     """Print what a sweep would make of these cells and write their YAML; raise what it would refuse them with."""
     with terminal.working("checking the cells"):
         checked = check_cells(spec)
@@ -35,9 +35,8 @@ def check_file(spec: DatasetSpec, *, out: Path, output: str) -> None:
 
 def _show_first(checked: Checked) -> None:
     first = checked.first
-    terminal.say(
-        "data", f"{checked.spec.file.name}  {first.n_cells:,} cells x {first.n_genes:,} genes"
-    )
+    names = ", ".join(file.name for file in checked.spec.files)
+    terminal.say("data", f"{names}  {first.n_cells:,} cells x {first.n_genes:,} genes")
     terminal.say("counts", f"{first.chosen.slot} ({first.kind})   why: {first.chosen.reason}")
     terminal.say(
         "genes", f"{first.genes.kind}; {first.genes.n_known:,} of them in the lists of sslbench"
@@ -98,7 +97,7 @@ def as_json(checked: Checked) -> dict[str, Any]:
     """Return the facts for programs."""
     problem, whole = checked.problem, checked.whole
     return {
-        "file": str(checked.spec.file),
+        "files": [str(file) for file in checked.spec.files],
         "verdict": checked.light,
         "reasons": list(checked.reasons),
         "problem": None if problem is None else {"code": problem.code, "what": problem.what},

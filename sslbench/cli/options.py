@@ -51,7 +51,9 @@ CountsOption = Annotated[
     CountsSlot | None,
     typer.Option("--counts", help="slot of the raw counts; looked for if left out"),
 ]
-CellsArgument = Annotated[Path, typer.Argument(help="an .h5ad with raw counts; it is not changed")]
+CellsArgument = Annotated[
+    Path, typer.Argument(help="an .h5ad, .zarr or .h5mu with raw counts; it is not changed")
+]
 ModelOption = Annotated[Path, typer.Option("--model", help="a pulled model folder")]
-CopyOption = Annotated[Path, typer.Option("--out", help="the .h5ad to write")]
-ForceCopyOption = Annotated[bool, typer.Option("--force", help="replace the file at --out")]
+CopyOption = Annotated[Path, typer.Option("--out", help="the copy to write, of the same format")]
+ForceCopyOption = Annotated[bool, typer.Option("--force", help="replace what is at --out")]

@@ -15,10 +15,15 @@ def columns_of(genes: Sequence[str], *, source: Sequence[str]) -> np.ndarray:
 
 
 def aligned(rows: csr_matrix, columns: np.ndarray) -> csr_matrix:
-    """Return rows (n_cells, n_source_genes) with the genes at `columns` (n_genes,); a column of -1 is 0."""
+    """Return rows (n_cells, n_source_genes) with the genes at `columns` (n_genes,); a column of -1 is 0.
+
+    Columns of a row ascend, as in `rows`: a profile is hashed in that order.
+    """
     if len(columns) == rows.shape[1] and np.array_equal(columns, np.arange(len(columns))):
         return rows
     found = np.flatnonzero(columns >= 0)
     picked = rows[:, columns[found]]
     shape = (rows.shape[0], len(columns))
-    return csr_matrix((picked.data, found[picked.indices], picked.indptr), shape=shape)
+    moved = csr_matrix((picked.data, found[picked.indices], picked.indptr), shape=shape)
+    moved.sort_indices()
+    return moved

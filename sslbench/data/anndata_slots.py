@@ -50,11 +50,17 @@ class AnnDataSlots:
         """Return the gene names of a slot."""
         return [str(name) for name in self.var(slot).index]
 
+    def shape(self, slot: Slot) -> tuple[int, int]:
+        """Return (n_cells, n_genes) of a slot."""
+        n_cells, n_genes = self._matrices[slot].shape
+        return n_cells, n_genes
+
     def kind(self, slot: Slot) -> str:
         """Describe a slot for people: `csr_matrix float32, 1,200 x 500`."""
-        matrix = self._matrices[slot]
-        n_cells, n_genes = matrix.shape
-        return f"{type(matrix).__name__} {matrix.dtype}, {n_cells:,} x {n_genes:,}"
+        n_cells, n_genes = self.shape(slot)
+        return (
+            f"{type(self._matrices[slot]).__name__} {self.dtype(slot)}, {n_cells:,} x {n_genes:,}"
+        )
 
     def dtype(self, slot: Slot) -> np.dtype[Any]:
         """Return the type in which the values of a slot are stored."""
@@ -71,7 +77,7 @@ class AnnDataSlots:
         Only a column-compressed matrix is copied whole, because its rows do not lie together.
         """
         matrix = self._matrices[slot]
-        n_cells, n_genes = matrix.shape
+        n_cells, n_genes = self.shape(slot)
         if getattr(matrix, "format", None) == "csc":
             matrix = as_csr(matrix.to_memory() if hasattr(matrix, "to_memory") else matrix)
         n_rows = max(1, BLOCK_VALUES // max(1, n_genes))

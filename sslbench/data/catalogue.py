@@ -9,12 +9,15 @@ from typing import Any, Literal, Self
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from sslbench.config import Frozen
+from sslbench.data.source_files import is_url
 from sslbench.errors import ConfigError, nearest
 from sslbench.strict_yaml import load_yaml, validate
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 BUNDLED = Path(__file__).parent / "bundled"
 UNLABELLED_VALUES = ("Unknown", "unknown", "NA", "")
+
+PLACES = ("bundled:", "folder:", "fetched:")  # before the name of a file; see `places.located`
 
 Slot = Literal["layers/counts", "raw", "X"]
 
@@ -111,6 +114,15 @@ class DatasetSpec(Frozen):
     def _one_or_several(cls, given: Any) -> Any:
         return (given,) if isinstance(given, str | Path) else given
 
+    @field_validator("files")
+    @classmethod
+    def _in_their_place(cls, files: tuple[Path, ...]) -> tuple[Path, ...]:
+        for file in files:
+            name = Path(str(file).partition(":")[2])
+            if str(file).startswith(PLACES) and (name.is_absolute() or ".." in name.parts):
+                raise ValueError(f"{file} leads out of its folder; give the path alone")
+        return files
+
     @property
     def file(self) -> Path:
         """The file, or the first of several: what an error points at."""
@@ -191,5 +203,4 @@ def _resolved(file: Path, folder: Path) -> Path:
     text = str(file)
     if text.startswith("bundled:"):
         return BUNDLED / text.removeprefix("bundled:")
-    elsewhere = "://" in text or text.startswith(("folder:", "fetched:"))  # see `places.located`
-    return file if elsewhere else (folder / file).absolute()
+    return file if is_url(file) or text.startswith(PLACES) else (folder / file).absolute()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +18,7 @@ from sslbench.data.known_genes import GeneNames, describe_genes
 from sslbench.data.leaks import LeakCheck
 from sslbench.data.obs import CellTable, read_cell_table
 from sslbench.data.opening import CellsFile, open_cells_files
-from sslbench.data.store_building import _passed, surveyed
+from sslbench.data.store_building import passed_leak_checks, surveyed
 from sslbench.errors import DataError
 
 Light = Literal["green", "yellow", "red"]
@@ -30,6 +34,11 @@ NO_PERSON = {
     "singlet",
     "unassigned",
 }
+# What labelling tools and people write for cells that are of no one type.
+REST_CLASS = re.compile(
+    r"doublet|multiplet|low.quality|unassigned|ambiguous|unclassified|^(other|debris)s?$",
+    re.IGNORECASE,
+)
 NO_PERSON |= {f"{name}s" for name in NO_PERSON} | {"na", "unknown", ""}
 
 
@@ -91,7 +100,7 @@ def check_cells(spec: DatasetSpec) -> Checked:
     DataError
         If the file is no file of cells, or holds nothing that could be counts.
     """
-    with open_cells_files(spec.files, counts=spec.counts) as file:
+    with _warnings() as warned, open_cells_files(spec.files, counts=spec.counts) as file:
         first = _first_look(spec, file)
         if first.n_missing_labels:
             spec = spec.model_copy(update={"nan_is_unlabelled": True})
@@ -99,8 +108,30 @@ def check_cells(spec: DatasetSpec) -> Checked:
             whole = _whole_look(spec, file)
         except DataError as error:
             return Checked(spec=spec, first=first, whole=None, problem=error, reasons=())
-    reasons = (*_of_split(whole), *_of_labels(first, whole), *_of_cells(first, whole))
+    reasons = (*_of_split(whole), *_of_labels(first, whole), *_of_cells(first, whole), *warned)
     return Checked(spec=spec, first=first, whole=whole, problem=None, reasons=reasons)
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what the data room warns of while it looks, the file's name before each taken away."""
+    collected = _Collected(logging.WARNING)
+    log = logging.getLogger("sslbench.data")
+    log.addHandler(collected)
+    try:
+        yield collected.texts
+    finally:
+        log.removeHandler(collected)
+
+
+class _Collected(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        where, _, text = record.getMessage().partition(": ")
+        self.texts.append(text or where)
 
 
 def _first_look(spec: DatasetSpec, file: CellsFile) -> FirstLook:
@@ -141,7 +172,7 @@ def _whole_look(spec: DatasetSpec, file: CellsFile) -> WholeLook:
     return WholeLook(
         n_non_zeros=int(survey.n_non_zeros.sum()),
         table=table,
-        checks=tuple(_passed(table, profile, spec)),
+        checks=tuple(passed_leak_checks(table, profile, spec)),
         n_copies=copies_across_donors(profile, donor=table.donor),
     )
 
@@ -177,6 +208,12 @@ def _of_labels(first: FirstLook, whole: WholeLook) -> list[str]:
     if excluded:
         reasons.append(
             f"not scored: {'; '.join(f'{name}, {why}' for name, why in excluded.items())}"
+        )
+    rest = [name for name in whole.table.labels.names if REST_CLASS.search(name)]
+    if rest:
+        reasons.append(
+            f"scored, but they sound like rest classes: {', '.join(rest)}; if so, add "
+            f"`residual: [{', '.join(rest)}]`"
         )
     if first.n_missing_labels:
         reasons.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,18 @@ from scipy.sparse import vstack
 from sslbench.config import Scenario, canonical_json, fingerprint
 from sslbench.data.alignment import columns_of
 from sslbench.data.catalogue import DatasetSpec
+from sslbench.data.gene_ids import as_symbols, kind_of
 from sslbench.data.genes import highly_variable
+from sslbench.data.joined import refuse_two_species
 from sslbench.data.manifest import MANIFEST, STORE_SCHEMA, StoreManifest
 from sslbench.data.measured_genes import write_measured
 from sslbench.data.obs import KeptCells, kept_cells
 from sslbench.data.opening import open_cells_files
-from sslbench.data.overlap import refuse_shared_profiles, refuse_shared_studies
+from sslbench.data.overlap import (
+    refuse_shared_bytes,
+    refuse_shared_profiles,
+    refuse_shared_studies,
+)
 from sslbench.data.source_files import content_sha256
 from sslbench.data.store import found_here, is_whole
 from sslbench.data.store_building import Source, digest, sampled_counts, surveyed
@@ -60,11 +66,13 @@ def prepare_corpus(
     Raises
     ------
     DataError
-        D155 if a cell of the target is in the corpus, D156 if hardly a gene is shared, or what reading raises.
+        D155 if a cell of the target is in the corpus, D133 if the genes are of two species, D156 if a data
+        set hardly shares a gene with the target, or what reading raises.
     """
     refuse_shared_studies(target, specs)
-    (target, _), *corpus = found = [found_here(spec) for spec in (target, *specs)]
-    specs = [spec for spec, _ in corpus]
+    aim, *corpus = found = [found_here(spec) for spec in (target, *specs)]
+    refuse_shared_bytes(aim, corpus)
+    target, specs = aim[0], [spec for spec, _ in corpus]
     sources = [[digest_of_files, spec.identity()] for spec, digest_of_files in found]
     key = fingerprint([STORE_SCHEMA, sources, scenario, n_top_genes])
     folder = root / f"corpus-{'-'.join(spec.name for spec in specs)[:60]}-{key}"
@@ -83,10 +91,16 @@ def _build(
 ) -> None:
     with ExitStack() as opened:
         aim, *parts = [_opened(spec, opened) for spec in (target, *specs)]
+        parts = [_named_as(aim, part) for part in parts]
+        every = [aim.source, *(part.source for part in parts)]
+        refuse_two_species([source.file for source in every], [source.genes for source in every])
         guard = [_compared(aim, part) for part in parts]
         among = set(aim.source.genes) if scenario == "transfer" else None
         panel = _panel(parts, among=among, n_top_genes=n_top_genes)
-        _refuse_few(panel, aim, scenario)
+        for part in parts:
+            _refuse_few(panel, part, aim)
+        if scenario == "zero_shot":
+            _warn_of_few(panel, aim)
         _write(parts, panel, guard=guard, n_top_genes=n_top_genes, folder=folder)
 
 
@@ -95,6 +109,16 @@ def _opened(spec: DatasetSpec, opened: ExitStack) -> Part:
     has_counts = source.survey.n_non_zeros > 0
     kept = kept_cells(spec, source.file.obs(), has_counts=has_counts)
     return Part(spec=spec, source=source, kept=kept)
+
+
+def _named_as(aim: Part, part: Part) -> Part:
+    """Return the part with symbols in the place of Ensembl ids where the target has symbols and its var knows them."""
+    kinds = kind_of(aim.source.genes), kind_of(part.source.genes)
+    if kinds[0] != "symbols" or not kinds[1].endswith("Ensembl"):
+        return part
+    table = part.source.file.var(part.source.chosen.slot)
+    genes = tuple(as_symbols(part.source.genes, table))
+    return replace(part, source=replace(part.source, genes=genes))
 
 
 def _compared(aim: Part, part: Part) -> str:
@@ -131,19 +155,27 @@ def _panel(
     return tuple(shared[i] for i in chosen)
 
 
-def _refuse_few(panel: tuple[str, ...], aim: Part, scenario: Scenario) -> None:
-    found = len(set(panel) & set(aim.source.genes))
-    coverage = f"{found:,} of the {len(panel):,} genes of the corpus are in {aim.spec.name}"
+def _refuse_few(panel: tuple[str, ...], part: Part, aim: Part) -> None:
+    of_target = set(aim.source.genes)
+    found = len(of_target & set(panel) & set(part.source.genes))
     if found < MIN_GENES:
         raise DataError(
             "corpus and target hardly share a gene name",
             code="D156",
-            where=str(aim.spec.file),
-            found=f"{coverage}, e.g. {panel[:3]} and {aim.source.genes[:3]}",
+            where=f"corpus {part.spec.name}, target {aim.spec.name}",
+            found=f"{found:,} genes, {MIN_GENES} are needed; the corpus has "
+            f"{', '.join(part.source.genes[:3])}, …, the target {', '.join(aim.source.genes[:3])}, …",
             fix="use the same kind of names: symbols or Ensembl ids, of the same species",
         )
-    if scenario == "zero_shot" and found < WARN_BELOW * len(panel):
-        _log.warning("%s: the others count 0 in every target cell", coverage)
+
+
+def _warn_of_few(panel: tuple[str, ...], aim: Part) -> None:
+    found = len(set(panel) & set(aim.source.genes))
+    if found < WARN_BELOW * len(panel):
+        _log.warning(
+            "%s of the %s genes of the corpus are in %s: the others count 0 in every target cell",
+            f"{found:,}", f"{len(panel):,}", aim.spec.name,
+        )  # fmt: skip
 
 
 def _write(

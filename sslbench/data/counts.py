@@ -27,7 +27,7 @@ LARGEST_LOG1P = 20.0  # log1p of 10,000 is 9.2; no logarithm of counts reaches 2
 
 
 class CountSlots(Protocol):
-    """What the rule needs to know of a file (`StoredCells`) or of an object in memory (`AnnDataSlots`)."""
+    """Counts, cells and genes of a file (`StoredCells`) or of an object in memory (`AnnDataSlots`)."""
 
     path: Path
 
@@ -39,8 +39,16 @@ class CountSlots(Protocol):
         """Return the table of cells."""
         ...
 
+    def var(self, slot: Slot) -> pd.DataFrame:
+        """Return the table of genes of a slot."""
+        ...
+
     def var_names(self, slot: Slot) -> list[str]:
         """Return the gene names of a slot."""
+        ...
+
+    def shape(self, slot: Slot) -> tuple[int, int]:
+        """Return (n_cells, n_genes) of a slot."""
         ...
 
     def kind(self, slot: Slot) -> str:

@@ -39,10 +39,10 @@ def write_description(checked: Checked, whole: WholeLook, file: Path) -> None:
 def description(checked: Checked, whole: WholeLook, *, folder: Path) -> str:
     """Return the text of a data-set YAML that lies in `folder`: plain keys, the splits written out."""
     spec = checked.spec
-    cells = spec.file.absolute()
+    files = [_seen_from(folder, file.absolute()) for file in spec.files]
     lines: dict[str, Any] = {
         "title": _title(checked, whole),
-        "file": cells.name if cells.parent == folder else str(cells),
+        **({"file": files[0]} if len(files) == 1 else {"files": files}),
         "label_key": spec.label_key,
         "donor_key": spec.donor_key,
     }
@@ -59,11 +59,15 @@ def description(checked: Checked, whole: WholeLook, *, folder: Path) -> str:
     )
 
 
+def _seen_from(folder: Path, file: Path) -> str:
+    return file.name if file.parent == folder else str(file)
+
+
 def _title(checked: Checked, whole: WholeLook) -> str:
     n_donors = sum(map(len, whole.donors.values()))
     who = f"{n_donors} donors" if n_donors else "donors not known"
     n_types = len(whole.table.labels.names) + len(whole.table.labels.excluded)
-    name = " ".join(checked.spec.file.name.split())
+    name = " and ".join(" ".join(file.name.split()) for file in checked.spec.files)
     return f"your cells in {name}: {len(whole.table.rows):,} cells, {who}, {n_types} cell types"
 
 

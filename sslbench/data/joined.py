@@ -45,7 +45,7 @@ class JoinedCells:
         self.files, self.path = list(files), Path(files[0].path)
         self._slots = [choose_slot(file, counts).slot for file in files]
         names = _names_of_one_kind(self.files, self._slots)
-        _refuse_two_species(self.files, names)
+        refuse_two_species(self.files, names)
         self._names = _shared(self.files, names)
         self._columns = [_positions(self._names, among=of_file) for of_file in names]
         self._starts = np.cumsum([0, *(f.shape(s)[0] for f, s in self._parts())])
@@ -124,7 +124,8 @@ def _names_of_one_kind(files: Sequence[CellsFile], slots: Sequence[Slot]) -> lis
     return [as_symbols(of_file, table) for of_file, table in zip(names, tables, strict=True)]
 
 
-def _refuse_two_species(files: Sequence[CellsFile], names: Sequence[Sequence[str]]) -> None:
+def refuse_two_species(files: Sequence[CellsFile], names: Sequence[Sequence[str]]) -> None:
+    """Raise DataError D133 if the gene names of some files are of a mouse and those of others of a human."""
     species = [species_of(of_file) for of_file in names]
     if len(set(species) - {None}) < 2:
         return

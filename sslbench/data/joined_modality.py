@@ -41,6 +41,7 @@ def joined_modality(
             code="D183",
             where=f"{files[0].path}, {key}",
             found="; ".join(", ".join(of_file[:3]) for of_file in names),
+            fix="name features alike in all files, or leave `modality` out",
         )
     kept = tuple(name for name in names[0] if name in common)
 

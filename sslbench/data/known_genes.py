@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from sslbench.data.catalogue import BUNDLED
+from sslbench.data.gene_ids import kind_of
 from sslbench.data.gmt import BUNDLED_SETS, read_gmt
 
-ENSEMBL = re.compile(r"ENS[A-Z]*[GT]\d{6,}(\.\d+)?")
-RECOGNISED = (
-    0.1  # of the names; whole human transcriptomes with all their non-coding genes have 0.4
-)
+# Of the names; whole human transcriptomes with all their non-coding genes have 0.4.
+RECOGNISED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +54,8 @@ def bundled_symbols() -> frozenset[str]:
 
 
 def _kind(names: Sequence[str], *, n_known: int, known: frozenset[str]) -> str:
-    if sum(ENSEMBL.fullmatch(name) is not None for name in names) > len(names) / 2:
-        return "Ensembl ids"
+    if kind_of(names).endswith("Ensembl"):
+        return f"{kind_of(names)} ids"
     if n_known >= RECOGNISED * len(names):
         return "human gene symbols"
     if _n_known([name.upper() for name in names], known) >= RECOGNISED * len(names):

@@ -107,6 +107,7 @@ def _check_names(names: tuple[str, ...], *, n_features: int, where: str) -> None
         where=where,
         found=f"{len(names):,} names for {n_features:,} features"
         + (f", twice: {', '.join(twice)}" if twice else ""),
+        fix="give the features distinct names, or leave `names` out: they are numbered",
     )
 
 

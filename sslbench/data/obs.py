@@ -116,7 +116,7 @@ def _column(obs: pd.DataFrame, key: str | None, role: str, where: str) -> np.nda
     if key not in obs.columns:
         raise DataError(
             f"no obs column {key!r}", code="D140", where=f"{where}, {role}",
-            fix=nearest(key, map(str, obs.columns)),
+            found=f"{len(obs.columns):,} other columns", fix=nearest(key, map(str, obs.columns)),
         )  # fmt: skip
     values = obs[key]
     return np.where(values.isna(), "", values.astype(str)).astype(object)

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import pandas as pd
-
 from sslbench.data.catalogue import Slot
 from sslbench.data.counts import CountSlots
-from sslbench.data.h5ad import opened_hdf5
+from sslbench.data.hdf5_file import opened_hdf5
 from sslbench.data.joined import JoinedCells
 from sslbench.data.modality import MeasuredFeatures
 from sslbench.data.mudata_cells import mudata_cells
-from sslbench.data.stored_cells import anndata_cells
+from sslbench.data.stored_cells import StoredCells, anndata_cells
 from sslbench.data.zarr_folder import opened_zarr
+from sslbench.errors import DataError
 
 
 class CellsFile(CountSlots, Protocol):
-    """Cells on disk: what the counts rule needs, and the rest that a store is built from."""
-
-    def shape(self, slot: Slot) -> tuple[int, int]:
-        """Return (n_cells, n_genes) of a slot."""
-        ...
-
-    def var(self, slot: Slot) -> pd.DataFrame:
-        """Return the table of genes of a slot."""
-        ...
+    """Cells on disk: counts, cells and genes, and what else was measured."""
 
     def modality(self, key: str, names_key: str | None = None) -> MeasuredFeatures:
         """Return a second measurement of the same cells."""
@@ -36,7 +28,7 @@ class CellsFile(CountSlots, Protocol):
 
 
 @contextmanager
-def open_cells_file(path: Path) -> Iterator[CellsFile]:
+def open_cells_file(path: Path) -> Iterator[StoredCells]:
     """Open the cells at `path`: an .h5ad, a zarr folder, or the RNA of an .h5mu; what it is follows from its content.
 
     Raises
@@ -55,7 +47,21 @@ def open_cells_files(paths: Sequence[Path], *, counts: Slot | None = None) -> It
     """Open one file, or several as one data set whose genes are those that all have; see `JoinedCells`.
 
     `counts` names the slot of the raw counts in each file; None looks for it in each.
+
+    Raises
+    ------
+    DataError
+        What a file raises; D138 if one is named twice; what joining raises.
     """
+    twice = [path for path, n in Counter(path.resolve() for path in paths).items() if n > 1]
+    if twice:
+        raise DataError(
+            "a file is named twice: all of its cells would be there twice",
+            code="D138",
+            where=str(twice[0]),
+            found=", ".join(map(str, paths)),
+            fix="name each file once",
+        )
     with ExitStack() as stack:
-        files = [stack.enter_context(open_cells_file(path)) for path in paths]
+        files: list[CellsFile] = [stack.enter_context(open_cells_file(path)) for path in paths]
         yield files[0] if len(files) == 1 else JoinedCells(files, counts=counts)

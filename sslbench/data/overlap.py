@@ -17,16 +17,31 @@ def refuse_shared_studies(target: DatasetSpec, corpus: Sequence[DatasetSpec]) ->
     """Raise DataError D155 if a data set of the corpus is the target, or has a study in common with it."""
     for spec in corpus:
         common = sorted(set(spec.studies) & set(target.studies))
-        if spec.name == target.name or common:
-            raise DataError(
-                "cells of the target may not be in the corpus that the encoder is pretrained on",
-                code="D155",
-                where=f"corpus {spec.name}, target {target.name}",
-                found=f"both hold cells of the study {common[0]}"
-                if common
-                else "the same data set",
-                fix="leave it out of `corpus`, or ask the question in_data",
+        if common:
+            raise _shared(spec, target, f"both hold cells of the study {common[0]}")
+        if spec.name == target.name:
+            raise _shared(spec, target, "the same data set")
+
+
+def refuse_shared_bytes(
+    target: tuple[DatasetSpec, str], corpus: Sequence[tuple[DatasetSpec, str]]
+) -> None:
+    """Raise DataError D155 if the files of a data set of the corpus have the SHA-256 of the target's."""
+    for spec, sha256 in corpus:
+        if sha256 == target[1]:
+            raise _shared(
+                spec, target[0], f"the same file: {spec.file.name}, {target[0].file.name}"
             )
+
+
+def _shared(spec: DatasetSpec, target: DatasetSpec, found: str) -> DataError:
+    return DataError(
+        "cells of the target may not be in the corpus that the encoder is pretrained on",
+        code="D155",
+        where=f"corpus {spec.name}, target {target.name}",
+        found=found,
+        fix="leave it out of `corpus`, or ask the question in_data",
+    )
 
 
 def refuse_shared_profiles(
@@ -42,7 +57,8 @@ def refuse_shared_profiles(
     DataError
         D155 if a cell of the target has an exact copy in the corpus.
     """
-    shared = tuple(gene for gene in target.genes if gene in set(corpus.genes))
+    measured = set(corpus.genes)
+    shared = tuple(gene for gene in target.genes if gene in measured)
     of_target = _hashes(target, target_rows, shared)
     copies = np.isin(of_target, np.setdiff1d(_hashes(corpus, corpus_rows, shared), [0]))
     n_compared = int((of_target != 0).sum())

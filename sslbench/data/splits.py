@@ -76,7 +76,7 @@ def split_by_donor(donors: np.ndarray, splits: DonorSplits, *, where: str = "") 
     if missing:
         raise DataError(
             f"no cells of donor {missing[0]!r}", code="D153", where=where,
-            fix=nearest(missing[0], known),
+            found=f"{len(known):,} other donors", fix=nearest(missing[0], known),
         )  # fmt: skip
     homeless = sorted(known - set(split_of))
     if homeless:
@@ -132,6 +132,7 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
         raise DataError(
             f"two cell types are needed to tell apart, {len(scored)} can be scored",
             code="D142",
+            where=f"{spec.file}, obs[{spec.label_key!r}]",
             found="; ".join(f"{label}: {why}" for label, why in excluded.items()) or f"{scored}",
             fix="choose another label_key, or other splits",
         )
@@ -139,6 +140,7 @@ def fixed_label_set(labels: np.ndarray, split: np.ndarray, spec: DatasetSpec) ->
         raise DataError(
             "no validation cell has a label that is scored: nothing could be chosen",
             code="D154",
+            where=f"{spec.file}, obs[{spec.label_key!r}]",
             found=f"{int((split == 'val').sum()):,} cells, scored labels: {', '.join(scored)}",
             fix="choose other splits",
         )

@@ -15,12 +15,12 @@ from sslbench.data.alignment import aligned, columns_of
 from sslbench.data.catalogue import DatasetSpec
 from sslbench.data.counts import ChosenSlot, check_block, choose_slot
 from sslbench.data.genes import gene_names, highly_variable
-from sslbench.data.h5ad import reporting
 from sslbench.data.leaks import LeakCheck, leak_checks, profile_hashes
 from sslbench.data.manifest import MANIFEST, StoreManifest
 from sslbench.data.measured_genes import write_measured
 from sslbench.data.obs import CellTable, read_cell_table
 from sslbench.data.opening import CellsFile, open_cells_files
+from sslbench.data.progress import reporting
 from sslbench.data.second_modality import write_modality
 from sslbench.data.splits import SPLITS
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, StoreWriter
@@ -84,7 +84,7 @@ def _build(
 ) -> None:
     survey = source.survey
     table = read_cell_table(spec, source.file.obs(), has_counts=survey.n_non_zeros > 0)
-    checks = _passed(table, survey.profile[table.rows], spec)
+    checks = passed_leak_checks(table, survey.profile[table.rows], spec)
     names = panel.genes or _chosen_genes(source, table, panel.n_top_genes)
     columns = columns_of(names, source=source.genes)
     writer = StoreWriter(folder, n_genes=len(columns), largest_count=survey.largest_count)
@@ -139,6 +139,7 @@ def _survey(file: CellsFile, chosen: ChosenSlot) -> Survey:
             code="D110",
             where=f"{file.path}, slot {chosen.slot}",
             found=f"{n_cells} cells x {n_genes} genes",
+            fix="is this the right file, and was it not filtered to nothing?",
         )
     n_non_zeros, profiles, largest = [], [], 0.0
     blocks = reporting(file.blocks(chosen.slot), what="counts checked", n_cells=n_cells)
@@ -154,7 +155,7 @@ def _survey(file: CellsFile, chosen: ChosenSlot) -> Survey:
     )
 
 
-def _passed(table: CellTable, profile: np.ndarray, spec: DatasetSpec) -> list[LeakCheck]:
+def passed_leak_checks(table: CellTable, profile: np.ndarray, spec: DatasetSpec) -> list[LeakCheck]:
     """Return the leak checks; raise DataError with the first that fails."""
     checks = leak_checks(
         split=table.split, donor=table.donor, cell=table.cell, label=table.label, profile=profile

@@ -16,7 +16,12 @@ from sslbench.data.modality import MeasuredFeatures, modality_of, no_such_modali
 from sslbench.data.readable import readable
 from sslbench.data.source_files import stored_bytes
 from sslbench.data.stored_matrix import as_csr, encoding, is_array, rows_of, shape_of, values_of
-from sslbench.data.stored_sizes import n_rows_of, refuse_disagreement, refuse_oversized
+from sslbench.data.stored_sizes import (
+    n_rows_of,
+    refuse_disagreement,
+    refuse_elsewhere,
+    refuse_oversized,
+)
 from sslbench.errors import DataError, nearest
 
 SLOTS: dict[Slot, str] = {"layers/counts": "layers/counts", "raw": "raw/X", "X": "X"}
@@ -27,10 +32,11 @@ class StoredCells:
     """Cells in an opened file; read-only, closed by whoever opened it.
 
     `root` is the group of the AnnData, an h5py.Group or a zarr.Group: what is used here is the same in both.
+    `within` is its place in the file, "" or such as "mod/rna/".
     """
 
     def __init__(self, path: Path, root: Any, *, within: str = "") -> None:
-        self.path, self.root, self._within = path, root, within
+        self.path, self.root, self.within = path, root, within
         self._on_disk = stored_bytes(path)
         with readable(path, within or "/"):
             self._check_sizes()
@@ -98,7 +104,7 @@ class StoredCells:
             raise no_such_modality(key, known=there, where=self._where("obsm"))
         stored, place = self.root["obsm"][key], self._place(f"obsm/{key}")
         with readable(self.path, place):
-            refuse_oversized(stored, place=place, path=self.path, on_disk=self._on_disk)
+            self._check_stored(stored, place)
             if is_array(stored) or encoding(stored) != "dataframe":
                 n_obs = n_rows_of(self.root["obs"])
                 refuse_disagreement(stored, place=place, path=self.path, n_obs=n_obs, n_var=None)
@@ -149,12 +155,7 @@ class StoredCells:
         """Refuse what cannot be read before reading it: sizes beyond the file, parts that do not fit."""
         for place in ("obs", "var", "raw/var", *SLOTS.values()):
             if place in self.root:
-                refuse_oversized(
-                    self.root[place],
-                    place=self._place(place),
-                    path=self.path,
-                    on_disk=self._on_disk,
-                )
+                self._check_stored(self.root[place], self._place(place))
         for slot in self.slots():
             place = SLOTS[slot]
             refuse_disagreement(
@@ -165,8 +166,12 @@ class StoredCells:
                 n_var=n_rows_of(self.root[_table_of(slot)]),
             )
 
+    def _check_stored(self, stored: Any, place: str) -> None:
+        refuse_elsewhere(stored, place=place, path=self.path)
+        refuse_oversized(stored, place=place, path=self.path, on_disk=self._on_disk)
+
     def _place(self, place: str) -> str:
-        return f"{self._within}{place}"
+        return f"{self.within}{place}"
 
     def _where(self, place: str) -> str:
         return f"{self.path}, slot {self._place(place)}"

@@ -1,4 +1,4 @@
-"""Do the sizes that a file states make sense? Asked before anything of that size is read."""
+"""Do the sizes that a file states make sense, and is all of it there? Asked before anything is read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sslbench.data.readable import damaged
 from sslbench.data.stored_matrix import is_array, is_sparse, shape_of
-from sslbench.errors import DataError
+from sslbench.errors import DataError, RefusedError
 
 # Deflate cannot shrink anything further than by 1,032; chunks never written take no room at all.
 LARGEST_EXPANSION = 1_100
@@ -28,6 +28,23 @@ def refuse_oversized(stored: Any, *, place: str, path: Path, on_disk: int) -> No
                 found=f"{_words(stated)} of {array.dtype} stated, shape {tuple(array.shape)}; "
                 f"the file has {_words(on_disk)}",
                 fix="write the file again from its source; keep counts as a sparse matrix",
+            )
+
+
+def refuse_elsewhere(stored: Any, *, place: str, path: Path) -> None:
+    """Raise RefusedError R013 if something stored at `place` lies in another file, as HDF5 allows.
+
+    Its bytes would not be among those that a store is known by, and could be anything on this machine.
+    """
+    for array in _arrays(stored):
+        linked = hasattr(array, "file") and array.file.filename != str(path)
+        if linked or getattr(array, "external", None) or getattr(array, "is_virtual", False):
+            raise RefusedError(
+                "a part of this file lies in another file",
+                code="R013",
+                where=f"{path}, slot {place}",
+                found=f"{array.name} is linked to another place",
+                fix="write the cells whole: anndata.read_h5ad(…).write_h5ad(…)",
             )
 
 

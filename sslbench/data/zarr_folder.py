@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,11 @@ from sslbench.data.readable import readable
 from sslbench.data.source_files import check_is_zarr
 from sslbench.errors import DataError, RefusedError
 
+_DESCRIPTIONS = (
+    ".zarray",
+    ".zmetadata",
+    "zarr.json",
+)  # of arrays; `.zmetadata` repeats all of them
 # The matrices in which a missing chunk cannot be a chunk of zeros; both would be read as zeros.
 _NEVER_EMPTY = tuple(
     f"{place}/{part}" for place in ("layers/counts", "raw/X", "X") for part in ("data", "indices")
@@ -32,28 +38,42 @@ def opened_zarr(path: Path) -> Iterator[Any]:
     import zarr  # only here: most files are HDF5, and importing it takes a while
 
     check_is_zarr(path)
+    _refuse_pickles(path)
     with readable(path, "/"):
         root = zarr.open_group(path, mode="r")
-        arrays = dict(root.members(max_depth=None))
-    for place, member in arrays.items():
+        members = dict(root.members(max_depth=None))
+    for place, member in members.items():
         if isinstance(member, zarr.Array):
-            _refuse_pickles(member, path=path, place=place)
             _refuse_holes(member, path=path, place=place)
     yield root
 
 
-def _refuse_pickles(array: Any, *, path: Path, place: str) -> None:
-    """Zarr can store objects as pickles, and unpickling them runs what their writer wanted."""
-    metadata = array.metadata.to_dict()
-    codecs = [*(metadata.get("filters") or ()), metadata.get("compressor")]
-    codecs += metadata.get("codecs") or ()
-    if any("pickle" in str(codec).lower() for codec in codecs):
-        raise RefusedError(
-            "an array of this zarr folder is stored as pickles: reading it could run anything",
-            code="R012",
-            where=f"{path}, {place}",
-            fix="write the file again with a current anndata",
+def _refuse_pickles(path: Path) -> None:
+    """Zarr can store objects as pickles, and unpickling them runs what their writer wanted.
+
+    The descriptions are read here as plain JSON, before zarr makes codecs of them.
+    """
+    for file in sorted(f for name in _DESCRIPTIONS for f in path.rglob(name)):
+        place = str(file.relative_to(path))
+        with readable(path, place):
+            pickled = _names_pickle(json.loads(file.read_text(encoding="utf-8")))
+        if pickled:
+            raise RefusedError(
+                "an array of this zarr folder is stored as pickles: reading it could run anything",
+                code="R012",
+                where=f"{path}, {place}",
+                fix="write the file again with a current anndata",
+            )
+
+
+def _names_pickle(described: Any) -> bool:
+    """Say whether a codec of pickles (`id` in format 2, `name` in format 3) is anywhere in a description."""
+    if isinstance(described, dict):
+        named = {str(described.get(key)).lower() for key in ("id", "name")}
+        return any("pickle" in name for name in named) or any(
+            map(_names_pickle, described.values())
         )
+    return isinstance(described, list) and any(map(_names_pickle, described))
 
 
 def _refuse_holes(array: Any, *, path: Path, place: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ import torch
 from scipy import sparse
 
 from sslbench.data import anndata_slots
-from sslbench.embedding import Coverage, PulledEncoder, embed_anndata
+from sslbench.data.opening import open_cells_file, open_cells_files
+from sslbench.embedding import Coverage, PulledEncoder, embed_anndata, embedded_slots
 from sslbench.encoders.base import build_encoder
 from sslbench.errors import DataError
 
@@ -57,6 +59,31 @@ def test_the_embedding_equals_a_loop_over_cells_and_genes(encoder):
     z = model.embed(adata)
     assert z.dtype == np.float32
     np.testing.assert_allclose(z, slow_embedding(model, adata), atol=1e-5)
+
+
+def test_an_opened_file_and_several_of_them_are_embedded_like_the_object(tmp_path):
+    model, adata = pulled(), cells()
+    z = model.embed(adata)
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    adata[:25].write_h5ad(tmp_path / "first.h5ad")
+    adata[25:, ::-1].write_zarr(tmp_path / "second.zarr")
+    for names in (["cells.h5ad"], ["first.h5ad", "second.zarr"]):
+        with open_cells_files([tmp_path / name for name in names]) as file:
+            found = embedded_slots(model, file)
+        np.testing.assert_allclose(found.z, z, atol=1e-5)
+        assert found.has_counts.all()
+        assert found.coverage.fraction == 1
+
+
+def test_a_damaged_file_is_one_error_and_no_embedding(tmp_path):
+    cells().write_h5ad(tmp_path / "cells.h5ad")
+    with h5py.File(tmp_path / "cells.h5ad", "r+") as file:
+        file["X/indices"][7] = 2**30
+    with (
+        open_cells_file(tmp_path / "cells.h5ad") as file,
+        pytest.raises(DataError, match="damaged"),
+    ):
+        embedded_slots(pulled(), file)
 
 
 def test_order_block_size_and_company_change_no_embedding(monkeypatch):

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
+from anndata.io import write_elem
 
 from sslbench.data.catalogue import dataset_names, load_dataset
 from sslbench.data.fetching import Fetched, fetchable_package
@@ -137,6 +139,31 @@ def test_the_yaml_can_be_given_to_a_sweep_at_once(cells: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "240 cells x 60 genes, 4 donors" in done.stderr
+
+
+@pytest.mark.parametrize("ending", ["zarr", "h5mu"])
+def test_other_formats_are_checked_alike(ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"my.{ending}"
+    if ending == "zarr":
+        synthetic_adata().write_zarr(file)
+    else:
+        with h5py.File(file, "w", userblock_size=512) as root:
+            root.create_group("mod")
+            write_elem(root["mod"], "rna", synthetic_adata())
+    done = data("check", file, *KEYS)
+    assert done.returncode == 0, done.stderr
+    assert "240 cells x 60 genes" in done.stderr
+    assert load_dataset(tmp_path / "my.yaml").files == (file,)
+
+
+def test_several_files_are_one_data_set(tmp_path: Path) -> None:
+    files = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    for seed, file in enumerate(files):
+        synthetic_adata(seed=seed).write_h5ad(file)
+    done = data("check", *files, *KEYS, "--out", tmp_path / "both.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "a.h5ad, b.h5ad  480 cells x 60 genes" in done.stderr
+    assert load_dataset(tmp_path / "both.yaml").files == tuple(files)
 
 
 def test_a_yaml_that_says_something_else_is_not_replaced(cells: Path) -> None:

@@ -96,6 +96,21 @@ def tpm(x: np.ndarray) -> np.ndarray:
     return x / x.sum(axis=1, keepdims=True) * 1e6
 
 
+def confounded(adata: anndata.AnnData) -> None:
+    """One type a donor, one donor a batch: three columns that say the same."""
+    adata.obs["cell_type"] = adata.obs["batch"] = adata.obs["donor"]
+
+
+def with_labels_of(chosen: Callable[[anndata.AnnData], pd.Series], label: str) -> Fault:
+    """Half of the chosen cells called by another label."""
+
+    def fault(adata: anndata.AnnData) -> None:
+        rows = np.flatnonzero(chosen(adata))[::2]
+        adata.obs.iloc[rows, adata.obs.columns.get_loc("cell_type")] = label
+
+    return fault
+
+
 def empty_cells(n: int) -> Fault:
     """The first `n` cells without counts."""
 
@@ -139,7 +154,7 @@ def only_in_test(adata: anndata.AnnData) -> None:
 
 def odd_names(adata: anndata.AnnData) -> None:
     """Names that would be paths, markup or nothing elsewhere."""
-    for name in ("..", "<script>alert(1)</script>", "\u202eeman", "🧬", "n" * 300):
+    for name in ("..", "a/b", "<script>alert(1)</script>", "\u202eeman", "🧬", "n" * 300):
         adata.obsm[name] = np.ones((adata.n_obs, 2))
         adata.obs[name] = name
         adata.uns[name] = name
@@ -192,12 +207,25 @@ def one_mutation() -> dict[str, tuple[str | None, Fault]]:
             "D141",
             with_labels(lambda y: y.where(np.arange(len(y)) > 4, other=np.nan)),
         ),
+        "categories of which some cells have none": (
+            "D141",
+            with_labels(lambda y: y.where(np.arange(len(y)) > 4).astype("category")),
+        ),
+        "numbers as labels of which some are missing": (
+            "D141",
+            with_labels(
+                lambda y: (
+                    pd.Series(pd.factorize(y)[0], y.index).astype("Int64").where(lambda n: n > 0)
+                )
+            ),
+        ),
         "one class": ("D142", with_labels(lambda y: y.map(lambda _: "T"))),
         "a class of one cell": (
             None,
             with_labels(lambda y: y.where(np.arange(len(y)) > 0, "rare")),
         ),
         "a class in test that training lacks": (None, only_in_test),
+        "a class of one donor": (None, with_labels_of(lambda a: a.obs["donor"] == "d2", "private")),
         "labels that differ by case": ("D145", with_labels(every_other("t cell é"))),
         "labels that differ by blanks": ("D145", with_labels(every_other("T  cell é "))),
         "labels that differ by unicode form": ("D145", with_labels(every_other("T cell e\u0301"))),
@@ -220,11 +248,29 @@ def one_mutation() -> dict[str, tuple[str | None, Fault]]:
             with_column("leiden", lambda a: a.obs["cell_type"].astype(str).str[-1]),
         ),
         "one donor": ("D150", with_column("donor", lambda a: ["d0"] * a.n_obs)),
+        "donors and batches that are the labels": ("D147", confounded),
+        "donors within batches": (
+            None,
+            with_column("batch", lambda a: (a.obs["donor"] == "d2").map({True: "b", False: "a"})),
+        ),
+        "cells without a donor": (
+            "D152",
+            with_column(
+                "donor", lambda a: a.obs["donor"].where(np.arange(a.n_obs) > 4).astype("category")
+            ),
+        ),
+        "cells without a batch": (
+            None,
+            with_column(
+                "batch", lambda a: a.obs["batch"].where(np.arange(a.n_obs) > 4).astype("category")
+            ),
+        ),
         "batches that are the donors": (None, with_column("batch", lambda a: a.obs["donor"])),
         "the same cell under two names": ("D151", copied_across_donors),
         "layers and raw that disagree": ("D160", two_slots(difference=7)),
         "layers and raw that agree": (None, two_slots(difference=0)),
         "names that are paths or markup": (None, odd_names),
+        "a name that leads out": (None, lambda a: a.obsm.update({"../x": np.ones((90, 2))})),
         "places of spots": (None, lambda a: a.obsm.update({"spatial": np.ones((90, 2))})),
         "a missing value written as NA": (
             None,

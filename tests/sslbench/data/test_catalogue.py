@@ -113,6 +113,21 @@ def test_a_file_outside_the_package_keeps_its_place_until_it_is_needed(tmp_path:
         assert str(load_dataset(written(tmp_path, text)).file) == place
 
 
+@pytest.mark.parametrize(
+    "file", ["folder:../cells.h5ad", "fetched:/etc/cells.h5ad", "bundled:a/../../x.h5ad"]
+)
+def test_a_file_may_not_lead_out_of_its_folder(file: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="leads out of its folder"):
+        load_dataset(written(tmp_path, WHOLE.replace("file: cells.h5ad", f"file: {file}")))
+
+
+def test_an_address_is_not_taken_for_a_relative_path(tmp_path: Path) -> None:
+    text = WHOLE.replace("file: cells.h5ad", "file: https://example.org/cells.h5ad")
+    with pytest.raises(DataError) as error:
+        prepare_store(load_dataset(written(tmp_path, text)), n_top_genes=None, root=tmp_path)
+    assert error.value.code == "D007"
+
+
 def test_files_of_the_catalogue_are_bundled_or_have_a_place_that_this_machine_fills() -> None:
     for spec in in_catalogue():
         assert place_of(spec.file) in ("bundled", "folder", "fetched"), spec.name

@@ -125,6 +125,19 @@ def test_a_donor_that_sounds_like_none_is_named(tmp_path: Path) -> None:
     assert "exclude_donors: [doublet]" in reasons_for(adata, tmp_path)
 
 
+def test_labels_that_are_clusters_renamed_are_told(tmp_path: Path) -> None:
+    adata = fine_cells()
+    adata.obs["leiden"] = adata.obs["cell_type"].astype(str).str[-1]
+    (reason,) = reasons_for(adata, tmp_path).splitlines()
+    assert reason.startswith("obs['cell_type'] is obs['leiden'] renamed")
+
+
+def test_classes_that_sound_like_a_rest_are_named(tmp_path: Path) -> None:
+    adata = fine_cells()
+    adata.obs["cell_type"] = adata.obs["cell_type"].replace("type1", "T doublets")
+    assert "residual: [T doublets]" in reasons_for(adata, tmp_path)
+
+
 def test_genes_that_no_list_knows_are_yellow(tmp_path: Path) -> None:
     adata = fine_cells()
     adata.var_names = [f"x{i}" for i in range(adata.n_vars)]

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from sslbench.data.catalogue import Slot
 from sslbench.data.counts import check_block, choose_slot, offence_in
-from sslbench.data.h5ad import open_h5ad
+from sslbench.data.opening import open_cells_file
 from sslbench.errors import DataError
 from tests.factories import synthetic_adata
 
@@ -38,7 +38,7 @@ def tpm(x: np.ndarray) -> np.ndarray:
 
 
 def read(path: Path, asked: Slot | None) -> None:
-    with open_h5ad(path) as file:
+    with open_cells_file(path) as file:
         chosen = choose_slot(file, asked)
         for first_row, rows in file.blocks(chosen.slot):
             check_block(file, chosen.slot, first_row=first_row, rows=rows)
@@ -118,7 +118,7 @@ def test_the_first_slot_that_holds_whole_numbers_is_read_and_says_why(
 ) -> None:
     path = tmp_path / "cells.h5ad"
     three_slots(layer=layer, raw=raw).write_h5ad(path)
-    with open_h5ad(path) as file:
+    with open_cells_file(path) as file:
         chosen = choose_slot(file)
     assert chosen.slot == slot
     passed_over = [s for s, whole in (("layers/counts", layer), ("raw", raw)) if not whole]
@@ -135,7 +135,7 @@ def test_a_slot_that_is_asked_for_and_wrong_points_to_one_that_is_right(tmp_path
 def test_a_slot_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "cells.h5ad"
     synthetic_adata().write_h5ad(path)
-    with open_h5ad(path) as file, pytest.raises(DataError, match="raw") as error:
+    with open_cells_file(path) as file, pytest.raises(DataError, match="raw") as error:
         choose_slot(file, "raw")
     assert error.value.code == "D100"
 
@@ -152,7 +152,7 @@ def test_counts_of_two_slots_that_agree_gene_by_gene_may_be_in_another_order(
 ) -> None:
     path = tmp_path / "cells.h5ad"
     two_slots_of_counts().write_h5ad(path)
-    with open_h5ad(path) as file:
+    with open_cells_file(path) as file:
         assert choose_slot(file).slot == "layers/counts"
 
 
@@ -163,10 +163,13 @@ def test_counts_of_two_slots_that_differ_are_refused_unless_one_is_asked_for(
     adata.layers["counts"][3, 4] += 7
     path = tmp_path / "cells.h5ad"
     adata.write_h5ad(path)
-    with open_h5ad(path) as file, pytest.raises(DataError, match="cell cell3, gene G00004") as e:
+    with (
+        open_cells_file(path) as file,
+        pytest.raises(DataError, match="cell cell3, gene G00004") as e,
+    ):
         choose_slot(file)
     assert e.value.code == "D160"
-    with open_h5ad(path) as file:
+    with open_cells_file(path) as file:
         assert choose_slot(file, "raw").slot == "raw"
 
 

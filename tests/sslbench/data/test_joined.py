@@ -73,6 +73,17 @@ def test_files_of_the_same_name_are_numbered(tmp_path: Path) -> None:
         assert file.obs().index[[0, 30]].tolist() == ["cells-1:cell0-0", "cells-2:cell0-0"]
 
 
+def test_a_file_is_not_joined_with_itself(tmp_path: Path) -> None:
+    (path,) = written(tmp_path, cells(0))
+    (tmp_path / "link.h5ad").symlink_to(path)
+    with (
+        pytest.raises(DataError, match="named twice") as error,
+        open_cells_files([path, tmp_path / "link.h5ad"]),
+    ):
+        pass
+    assert error.value.code == "D138"
+
+
 def test_each_file_is_read_from_its_own_slot(tmp_path: Path) -> None:
     first, second = cells(0), cells(1)
     wanted = np.concatenate([first.X.toarray(), second.X.toarray()])

@@ -21,8 +21,8 @@ def table(names: list[str], **columns: list[str]) -> pd.DataFrame:
             "gene symbols of another species, by their case",
             False,
         ),
-        (["ENSG00000167286.10", "ENSG00000177455"], "Ensembl ids", False),
-        (["ENSMUSG00000032094", "ENSMUSG00000030724"], "Ensembl ids", False),
+        (["ENSG00000167286.10", "ENSG00000177455"], "human Ensembl ids", False),
+        (["ENSMUSG00000032094", "ENSMUSG00000030724"], "mouse Ensembl ids", False),
         (["g0000", "g0001"], "names of no known kind", False),
     ],
 )

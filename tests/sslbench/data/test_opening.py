@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anndata
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import zarr
 from anndata.io import write_elem
 from scipy.sparse import csc_matrix, csr_matrix
 
@@ -201,19 +202,73 @@ def test_a_damaged_chunk_or_description_is_told_with_its_place(tmp_path: Path) -
     assert error.value.code == "D002"
 
 
-def test_an_array_of_pickles_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "cells.zarr"
+Described = dict[str, Any]
+
+
+def in_its_array(description: Described, codec: Described) -> None:
+    description["filters"] = [codec]
+
+
+def as_its_compressor(description: Described, codec: Described) -> None:
+    description["compressor"] = codec
+
+
+@pytest.mark.parametrize("put", [in_its_array, as_its_compressor])
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_an_array_of_pickles_is_refused_before_anything_is_read(
+    consolidated: bool, put: Callable[[Described, Described], None], tmp_path: Path
+) -> None:
+    path, ran = tmp_path / "cells.zarr", tmp_path / "ran"
     with anndata.settings.override(zarr_write_format=2):
         cells().write_zarr(path)
-    group = zarr.open_group(path, mode="a", zarr_format=2, use_consolidated=False)
-    group["obs"].create_array("evil", shape=(N,), dtype="u1", chunks=(N,))
-    described = path / "obs" / "evil" / ".zarray"
-    text = re.sub(
-        r'"compressor": (null|\{[^}]*\})', '"compressor": {"id": "pickle"}', described.read_text()
-    )
-    assert "pickle" in text
-    described.write_text(text)
-    (path / ".zmetadata").unlink()
-    with pytest.raises(RefusedError, match="pickles") as error, open_cells_file(path):
-        pass
+    chunk = path / "obs" / "donor" / "codes" / "0"
+    chunk.write_bytes(pickle.dumps(Evil(ran)))
+    described = path / (".zmetadata" if consolidated else "obs/donor/codes/.zarray")
+    whole = json.loads(described.read_text())
+    array = whole["metadata"]["obs/donor/codes/.zarray"] if consolidated else whole
+    put(array, {"id": "pickle", "protocol": 5})
+    described.write_text(json.dumps(whole))
+    if not consolidated:
+        (path / ".zmetadata").unlink()
+    with pytest.raises(RefusedError, match="pickles") as error, open_cells_file(path) as file:
+        file.obs()
     assert error.value.code == "R012"
+    assert not ran.exists()
+
+
+def test_a_codec_of_pickles_of_format_3_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cells.zarr"
+    with anndata.settings.override(zarr_write_format=3):
+        cells().write_zarr(path)
+    described = path / "X" / "data" / "zarr.json"
+    whole = json.loads(described.read_text())
+    whole["codecs"].append({"name": "numcodecs.pickle", "configuration": {}})
+    described.write_text(json.dumps(whole))
+    with pytest.raises(RefusedError, match="pickles"), open_cells_file(path):
+        pass
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[Path]]:
+        return Path.touch, (self.file,)
+
+
+def test_an_h5mu_begins_with_a_block_of_text(tmp_path: Path) -> None:
+    """The package mudata writes its name into the first 512 bytes, and HDF5 behind them."""
+    path = tmp_path / "cells.h5mu"
+    h5mu(path)
+    with path.open("rb") as file:
+        whole = file.read()
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_group("mod")
+        write_elem(file["mod"], "rna", cells())
+    with path.open("r+b") as file:
+        file.write(b"MuData (format-version=0.1.0;creator=muon;creator-version=0.3)")
+    assert not path.read_bytes().startswith(whole[:8])
+    with open_cells_file(path) as opened:
+        assert opened.shape("X") == (N, 60)

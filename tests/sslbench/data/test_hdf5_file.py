@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_array, csr_matrix
 
-from sslbench.data import h5ad
-from sslbench.data.h5ad import open_h5ad
+from sslbench.data import progress
+from sslbench.data.opening import open_cells_file
 from sslbench.data.stored_matrix import as_csr
 from sslbench.errors import DataError
 from tests.factories import synthetic_adata
@@ -21,7 +21,7 @@ def cells_file(folder: Path) -> Path:
 
 
 def read(path: Path) -> None:
-    with open_h5ad(path) as file:
+    with open_cells_file(path) as file:
         file.obs()
         list(file.blocks("X"))
 
@@ -119,7 +119,7 @@ def test_every_form_of_matrix_is_read_alike_block_by_block(
     path = tmp_path / "cells.h5ad"
     adata.write_h5ad(path)
     monkeypatch.setattr("sslbench.data.stored_cells.BLOCK_VALUES", 7 * adata.n_vars)
-    with open_h5ad(path) as file:
+    with open_cells_file(path) as file:
         blocks = list(file.blocks("X"))
     assert [start for start, _ in blocks] == list(range(0, adata.n_obs, 7))
     read = np.concatenate([rows.toarray() for _, rows in blocks])
@@ -144,8 +144,8 @@ def test_a_pass_that_takes_long_tells_how_many_cells_are_done_and_a_short_one_no
 ) -> None:
     blocks = [(0, csr_matrix((3_000, 5))), (3_000, csr_matrix((1_000, 5)))]
     caplog.set_level("INFO", logger="sslbench")
-    assert list(h5ad.reporting(iter(blocks), what="checked", n_cells=4_000)) == blocks
+    assert list(progress.reporting(iter(blocks), what="checked", n_cells=4_000)) == blocks
     assert caplog.messages == []
-    monkeypatch.setattr(h5ad, "SECONDS_BETWEEN_LINES", 0.0)
-    list(h5ad.reporting(iter(blocks), what="checked", n_cells=4_000))
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    list(progress.reporting(iter(blocks), what="checked", n_cells=4_000))
     assert caplog.messages == ["checked: 3,000 of 4,000 cells", "checked: 4,000 of 4,000 cells"]

@@ -1,0 +1,109 @@
+"""What a leaderboard says of the sweep it ranks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sslbench.cli.board import sweep_facts
+from sslbench.cli.label_shares import LabelsLeft
+from sslbench.cli.question import Question
+from sslbench.cli.sweep_notes import sweep_notes
+from sslbench.search.spec import SweepSpec
+
+MAE = {"pretext": {"name": "masked"}, "encoder": {"name": "mlp"}}
+SUPERVISED = {"pretext": {"name": "supervised"}, "encoder": {"name": "mlp"}}
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    given = {
+        "dataset": "pbmc_cite", "title": "", "source": "", "licence": "", "citation": "", "fingerprint": "f" * 16,
+        "split_hash": "", "source_file": "", "source_sha256": "", "counts_slot": "X", "counts_reason": "whole numbers",
+        "n_cells": 1200, "n_genes": 500, "n_genes_in_source": 500, "n_top_genes": None, "n_empty_cells_dropped": 0,
+        "n_excluded_cells": 0, "label_names": ("B", "T"), "excluded_labels": {}, "n_unlabelled": 0, "split_by": "donor",
+        "split_rule": "", "cells_per_split": {"train": 1, "val": 1, "test": 1},
+        "donors_per_split": {"train": ("a",), "val": ("b",), "test": ("c",)},
+        "leak_checks": (("duplicates", True, "none"),), "files": {},
+    }  # fmt: skip
+    return given | changes
+
+
+def question(
+    *, data: dict[str, Any] | None = None, beside: dict[str, Any] | None = None, **sweep: Any
+) -> Question:
+    given = {
+        "question": "q",
+        "dataset": {"name": "pbmc_cite"},
+        "evaluation": [{"name": "knn"}],
+        "arms": {"mae": MAE, "supervised": SUPERVISED},
+    }
+    spec = SweepSpec.model_validate(given | sweep)
+    return Question(
+        sweep="s",
+        execution="e",
+        asked_unix_ms=0,
+        spec=spec.model_dump(mode="json", by_alias=True),
+        data=data or manifest(),
+        store=str(Path("store")),
+        **(beside or {}),
+    )
+
+
+def test_a_plain_sweep_needs_no_note() -> None:
+    assert sweep_notes(question()) == ()
+
+
+def test_a_corpus_is_named_with_its_cells_its_genes_and_who_learns_from_it() -> None:
+    corpus = manifest(
+        dataset="kang18", joined=("kang18: 13,576 cells, 480 of 500 genes",), guard="all compared"
+    )
+    asked = question(
+        data=manifest(n_genes_missing=20),
+        beside={"corpus_data": corpus},
+        scenario="transfer",
+        corpus=["kang18"],
+    )
+    who, what, guard = sweep_notes(asked)
+    assert who.startswith("transfer: mae pretrained on a corpus without the target's cells")
+    assert "supervised learn from the target's training cells" in who
+    assert "kang18: 13,576 cells, 480 of 500 genes" in what
+    assert "pbmc_cite measured 480 of its 500 genes" in what
+    assert "all compared" in guard
+
+
+def test_fewer_labels_and_tasks_of_the_confirm_stage_are_said() -> None:
+    few, late = sweep_notes(
+        question(label_fraction=0.1, evaluation=[{"name": "knn"}, {"name": "fine_tune"}])
+    )
+    assert few.startswith("10 % of the labels")
+    assert late.endswith("no recipe was chosen by it: fine_tune")
+
+
+def test_what_cannot_be_ranked_without_labels_is_said_with_what_ranks_instead() -> None:
+    asked = question(
+        data=manifest(label_names=()),
+        beside={"left_out": ("supervised", "knn")},
+        evaluation=[{"name": "reconstruction"}],
+        objective={"metric": "val/reconstruction/explained_variance"},
+    )
+    (note,) = sweep_notes(asked)
+    assert "no labels: supervised, knn cannot be ranked" in note
+    assert note.endswith("ranked by val/reconstruction/explained_variance")
+
+
+def test_facts_name_the_tasks_with_their_metrics_and_the_shares_of_labels() -> None:
+    left = (
+        LabelsLeft(fraction=1.0, n_labels=400),
+        LabelsLeft(fraction=0.05, n_labels=20, lost=("B",)),
+    )
+    asked = question(
+        beside={"labels_left": left},
+        label_fractions=[0.05],
+        evaluation=[{"name": "knn", "of": "projector"}, {"name": "cross_modality"}],
+    )
+    facts = sweep_facts(asked, [])
+    assert [task.name for task in facts.tasks] == ["knn_projector", "cross_modality"]
+    assert next(iter(facts.tasks[1].metrics)) == "pearson_per_feature"
+    assert facts.n_labels == 400
+    (share,) = facts.label_shares
+    assert (share.suffix, share.n_labels, share.lost) == ("_at_5", 20, ("B",))
