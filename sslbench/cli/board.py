@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question
+from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.data.manifest import StoreManifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
 from sslbench.provenance import provenance
-from sslbench.registry import PRETEXTS
-from sslbench.results import Regime, TrialRecord
+from sslbench.registry import EVALUATIONS, PRETEXTS
+from sslbench.results import Regime, TrialRecord, scored_task
 from sslbench.search.space import size
 from sslbench.search.spec import SweepSpec
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sslbench.leaderboard.board import Leaderboard
-    from sslbench.leaderboard.facts import PlannedArm, SweepFacts
+    from sslbench.leaderboard.facts import JudgedTask, LabelShare, PlannedArm, SweepFacts
 
-PREDICTIONS = "predictions.parquet"
+PREDICTIONS, UNITS = "predictions.parquet", "units.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,21 +45,24 @@ def answer(folder: Path, question: Question) -> Answer:
     ledger = Ledger(folder)
     asked = set(question.sweep_spec.arms)
     records = [record for record in ledger.records().values() if record.arm in asked]
-    predictions = test_predictions(ledger, records)
+    predictions = confirm_frames(ledger, records, PREDICTIONS)
+    units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
-    board = rank_arms(records, predictions, facts)
+    board = rank_arms(records, predictions, facts, units=units)
     return Answer(board=board, facts=facts, records=records, predictions=predictions)
 
 
-def test_predictions(ledger: Ledger, records: list[TrialRecord]) -> dict[str, pd.DataFrame]:
-    """Return the test predictions of the confirm trials, by uid."""
+def confirm_frames(
+    ledger: Ledger, records: list[TrialRecord], name: str
+) -> dict[str, pd.DataFrame]:
+    """Return a table that confirm trials left of the test cells, by uid, where they left it."""
     import pandas as pd
 
     found = {}
     for record in records:
         attempt = ledger.attempt(record.uid)
-        if record.stage == "confirm" and attempt is not None and PREDICTIONS in record.files:
-            found[record.uid] = pd.read_parquet(attempt.folder / PREDICTIONS)
+        if record.stage == "confirm" and attempt is not None and name in record.files:
+            found[record.uid] = pd.read_parquet(attempt.folder / name)
     return found
 
 
@@ -67,6 +71,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
     from sslbench.leaderboard.facts import SweepFacts
 
     spec, manifest = question.sweep_spec, StoreManifest.model_validate(question.data)
+    own, *further = _label_shares(question) or (None,)
     made_with = records[-1].provenance if records else provenance()
     shown = ("sslbench", "python", "torch", "ray", "optuna", "mlflow", "scikit-learn")
     return SweepFacts(
@@ -87,7 +92,35 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         ),
         commit=", then ".join(_commits(records) or _commits_of([provenance()])),
         arms=tuple(_planned(name, spec) for name in spec.arms),
+        tasks=tuple(_judged(given) for given in spec.evaluation),
+        label_fraction=spec.label_fraction,
+        n_labels=own.n_labels if own else None,
+        label_shares=tuple(further),
+        notes=sweep_notes(question),
     )
+
+
+def _label_shares(question: Question) -> list[LabelShare]:
+    """Return the shares of labels that arms are scored at, the sweep's own first; none if it has no further one."""
+    from sslbench.data.labels import suffix_at
+    from sslbench.leaderboard.facts import LabelShare
+
+    return [
+        LabelShare(
+            fraction=left.fraction,
+            suffix=suffix_at(left.fraction),
+            n_labels=left.n_labels,
+            lost=left.lost,
+        )
+        for left in question.labels_left
+    ]
+
+
+def _judged(given: dict[str, Any]) -> JudgedTask:
+    from sslbench.leaderboard.facts import JudgedTask
+
+    name = scored_task(given["name"], of=given.get("of", "encoder"))
+    return JudgedTask(name=name, metrics=EVALUATIONS.constant(given["name"], "metrics"))
 
 
 def _in_one_line(columns: str) -> str:
@@ -120,6 +153,7 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         regime=regime_of(arm.pretext["name"]),
         n_trials=arm.n_trials(spec.budget),
         exhausted=size(arm.search) <= spec.budget.trials,
+        label_fraction=arm.label_fraction,
     )
 
 

@@ -9,6 +9,7 @@ from sslbench.cli.board import Answer, answer, write_report
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question, asked, newest
 from sslbench.ledger import Ledger
+from sslbench.results import MetricKey
 from sslbench.search.run import Execution, owned
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.live import LiveMirror, sync
@@ -33,13 +34,21 @@ def projection_facts(question: Question, home: Home) -> ProjectionFacts:
         dataset=str(question.data["dataset"]),
         objective=spec.objective.metric,
         home=home.folder,
+        task=_judged_on(spec.objective.metric),
     )
+
+
+def _judged_on(objective: str) -> str:
+    """Return what embeddings are judged on, as it stands in a registered model's name."""
+    key = MetricKey.parse(objective)
+    return "cell_type" if key.metric == "macro_f1" else key.evaluation
 
 
 def ending(found: Answer, files: list[Path]) -> Ending:
     """Return what the parent run shows of a sweep that came to its end."""
     board = found.board
-    summary = {f"leaderboard/{row.arm}/validation_macro_f1": row.validation for row in board.rows}
+    name = f"validation_{board.metric.name}"
+    summary = {f"leaderboard/{row.arm}/{name}": row.validation for row in board.rows}
     return Ending(verdict=board.verdict, report_files=tuple(files), summary=summary)
 
 
@@ -86,7 +95,7 @@ def _ending_if_over(folder: Path, question: Question, home: Home) -> Ending | No
         spec=question.sweep_spec,
         ledger=Ledger(folder),
         store=Path(question.store),
-        data_fingerprint=str(question.data["fingerprint"]),
+        data_fingerprint=question.data_fingerprint or str(question.data["fingerprint"]),
         provenance={},
     )
     if not execution.agenda().is_done():

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sslbench.cli.label_shares import LabelsLeft
 from sslbench.cli.places import Home
 from sslbench.config import Frozen
 from sslbench.errors import ConfigError, SetupError
@@ -29,6 +30,8 @@ class Question(Frozen):
     corpus: str | None = None  # the folder of the corpus's store
     corpus_data: dict[str, Any] | None = None  # its manifest
     data_fingerprint: str = ""  # of all cells that a trial may see; "": that of the cell store
+    labels_left: tuple[LabelsLeft, ...] = ()  # at the sweep's own share of them, then further ones
+    left_out: tuple[str, ...] = ()  # arms and tasks of the sweep file that these cells do not allow
 
     @property
     def sweep_spec(self) -> SweepSpec:

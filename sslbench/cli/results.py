@@ -35,7 +35,8 @@ def _status_rows(ledger: Ledger, question: Question) -> list[tuple[str, ...]]:
         own = [record for record in records if record.arm == name]
         outcomes = Counter(record.outcome for record in own)
         stages = Counter(record.stage for record in own)
-        best = max((r.score or 0.0 for r in own if r.stage == "search"), default=None)
+        scores = [r.score for r in own if r.stage == "search" and r.score is not None]
+        best = max(scores, default=None)
         rows.append(
             (
                 question.sweep,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslbench.cli import terminal
-from sslbench.leaderboard.table import Table, main_table, protocol_table
+from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
 from sslbench.provenance import version_of
 
 if TYPE_CHECKING:
     from sslbench.cli.board import Answer
+    from sslbench.leaderboard.board import LabelCurve
 
 
 def show_header() -> None:
@@ -41,12 +42,23 @@ def show_answer(found: Answer) -> None:
             "* the protocol that validation chose: it ranks the row; the others stand beside it",
         )
         terminal.say("note", board.stamp)
+    if board.label_curve is not None:
+        _show_labels(board.label_curve)
     for line in (*board.notes, *board.holes):
         terminal.say("note", line)
     for group in board.failures:
         text = f"{group.n_trials} x {group.arm} ({group.stage}) {group.kind}: {group.message}"
         terminal.say("failed", text)
     terminal.out.print(f"[bold]verdict[/bold]  {board.verdict}")
+
+
+def _show_labels(curve: LabelCurve) -> None:
+    """Print what pretraining gains at each share of the labels."""
+    table = label_table(curve, digits=2)
+    terminal.print_table([column.title for column in table.columns], table.rows)
+    terminal.out.print()
+    for line in (curve.sentence, curve.stamp, *curve.holes):
+        terminal.say("labels", line)
 
 
 def _narrow(table: Table) -> Table:

@@ -12,6 +12,7 @@ from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
 from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
+from sslbench.cli.label_shares import labels_left
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
@@ -86,15 +87,16 @@ def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
 
 def run_sweep(asked: Asked, home: Home) -> int:
     """Search, confirm, rank and report; return the exit code."""
-    spec, dataset = resolve(asked)
+    whole, dataset = resolve(asked)
     show_header()
-    spec, cells = prepared(dataset, spec, home)
+    spec, cells = prepared(dataset, whole, home)
     name = Path(asked.sweep).stem
     folder = open_execution_folder(home.ledgers, name, spec, cells.fingerprint)
     with owned(folder):
         if asked.fresh:
             _set_aside(folder)
-        question = _asked_now(folder, name, spec, cells)
+        left_out = _left_out(whole, spec)
+        question = _asked_now(folder, name, spec, cells, left_out=left_out)
         return _run(question, Ledger(folder), home)
 
 
@@ -108,7 +110,16 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Question:
+def _left_out(whole: SweepSpec, spec: SweepSpec) -> tuple[str, ...]:
+    """Return the arms and evaluation tasks of a sweep file that its cells do not allow."""
+    arms = [name for name in whole.arms if name not in spec.arms]
+    tasks = [given["name"] for given in whole.evaluation if given not in spec.evaluation]
+    return (*arms, *tasks)
+
+
+def _asked_now(
+    folder: Path, name: str, spec: SweepSpec, cells: Prepared, *, left_out: tuple[str, ...]
+) -> Question:
     """Write the question down; the execution goes on if the folder has one."""
     before = read_question(folder)
     question = Question(
@@ -123,6 +134,8 @@ def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Que
         if cells.corpus_manifest
         else None,
         data_fingerprint=cells.fingerprint,
+        labels_left=labels_left(spec, cells.store),
+        left_out=left_out,
     )
     write_question(Ledger(folder), question)
     return question
@@ -184,7 +197,7 @@ def best_so_far(records: list[TrialRecord]) -> str:
     best: dict[str, float] = {}
     for record in records:
         if record.stage == "search" and record.score is not None:
-            best[record.arm] = max(best.get(record.arm, 0.0), record.score)
+            best[record.arm] = max(best.get(record.arm, record.score), record.score)
     shown = [f"{arm} {value:.3f}" for arm, value in best.items()]
     return "best on validation: " + ", ".join(shown) if shown else ""
 

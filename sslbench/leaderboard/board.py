@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sslbench.leaderboard.statistics import Estimate
+from sslbench.leaderboard.intervals import Estimate
+from sslbench.leaderboard.metric import RankedMetric
 from sslbench.results import Regime
 
-Unit = Literal["cells", "donors"]
+Unit = Literal["cells", "donors", "seeds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +46,11 @@ class Row:
     regime: Regime
     protocol: str
     chosen_by: str  # the protocol of the objective that chose the recipe
-    test: Estimate  # macro F1, in [0, 1], higher is better
+    test: Estimate  # in the leaderboard's metric, higher is better
     difference: Estimate | None  # to the reference; None for the reference itself or without one
     is_reference: bool
-    validation: float  # mean validation macro F1 under `protocol`
-    test_by_protocol: Mapping[str, float]  # mean test macro F1 of every protocol the arm has
+    validation: float  # mean validation score under `protocol`
+    test_by_protocol: Mapping[str, float]  # mean test score of every protocol the arm has
     seeds: tuple[int, ...]
     uids: tuple[str, ...]  # the confirm trials behind the row
     effort: SearchEffort
@@ -70,18 +71,64 @@ class FailureGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArmAtShare:
+    """One arm at one share of the labels, by the protocol that the validation labels left there prefer."""
+
+    arm: str
+    method: str
+    regime: Regime
+    protocol: str
+    validation: float
+    test: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharePoint:
+    """All arms at one share of the labels, and what pretraining gains there."""
+
+    fraction: float
+    n_labels: int | None  # of training cells; None: not counted
+    arms: tuple[ArmAtShare, ...]  # in the order of the sweep
+    ssl: str | None  # the SSL arm that is best by validation there
+    supervised: str | None  # the supervised one
+    gain: Estimate | None  # test score of the one minus that of the other; None without both
+
+    def arm(self, name: str | None) -> ArmAtShare | None:
+        """Return what is known of an arm here, or None."""
+        return next((at for at in self.arms if at.arm == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelCurve:
+    """Test scores against the share of the labels that is paid for."""
+
+    points: tuple[SharePoint, ...]  # fewest labels first, the sweep's own share last
+    break_even: (
+        float | None
+    )  # the smallest share at which SSL is not separably ahead; None: ahead at all
+    sentence: str  # the same in words
+    stamp: str  # at which share recipes were tuned
+    holes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leaderboard:
     """The ranking of one sweep on one data set, and everything that limits what it says."""
 
     rows: tuple[Row, ...]
+    metric: RankedMetric
     verdict: str
     unit: Unit  # what the intervals resample
     stamp: str  # how far the intervals reach
-    reference: str | None  # the supervised arm that is best by validation
+    reference: str | None  # the baseline that is best by validation
+    baseline: str  # what baselines it is the best of: "supervised", or "label-free" where cells have no labels
     protocols: tuple[str, ...]  # the same-protocol columns
     notes: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
     failures: tuple[FailureGroup, ...] = field(default=())
+    label_curve: LabelCurve | None = (
+        None  # None: no further share was asked for, or nothing could be scored
+    )
 
     def row(self, arm: str) -> Row | None:
         """Return the row of `arm`, or None if it has none."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sslbench.leaderboard.board import Row
+from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.facts import SweepFacts
-from sslbench.leaderboard.predictions import TestCells
 
 MIN_SEEDS = 3
 MIN_DONORS = 6
 
 
-def stamp(cells: TestCells) -> str:
+def stamp(comparison: Comparison) -> str:
     """Return the sentence that says which cells and donors the intervals speak for."""
-    n_donors = len(cells.donors)
+    n_donors = comparison.n_donors
+    if comparison.unit == "seeds":
+        return "intervals are over seeds alone: they say nothing about other cells or other donors"
     if n_donors == 0:
         return "split by cells, not by donors: says nothing about other donors"
     if n_donors == 1:
@@ -41,7 +43,9 @@ def short_arms(rows: Sequence[Row], *, facts: SweepFacts) -> Iterator[str]:
 
 def _few_seeds(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        if len(row.seeds) == 1:
+        if len(row.seeds) == 1 and not row.test.is_known:
+            yield f"{row.arm}: one seed, and seeds are all that an interval could be made of: it has none"
+        elif len(row.seeds) == 1:
             yield f"{row.arm}: one seed, so its interval knows nothing of the luck of the seed"
         elif len(row.seeds) < MIN_SEEDS:
             yield f"{row.arm}: only {len(row.seeds)} seeds; {MIN_SEEDS} are the least to believe"

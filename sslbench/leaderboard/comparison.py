@@ -2,104 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from sslbench.errors import DataError
-from sslbench.leaderboard import statistics
+from sslbench.leaderboard import intervals
 from sslbench.leaderboard.board import Unit
-from sslbench.leaderboard.facts import RANKED_METRIC
-from sslbench.leaderboard.predictions import TestCells, predicted_labels, shared_cells
+from sslbench.leaderboard.cell_type_scores import score_cell_types
+from sslbench.leaderboard.intervals import ArmScores, Estimate
+from sslbench.leaderboard.metric import Measure
+from sslbench.leaderboard.predictions import TestFrames, shared_cells, unit_scores
 from sslbench.leaderboard.selection import Confirmed
-from sslbench.leaderboard.statistics import ArmScores, Estimate
-from sslbench.results import MetricKey, TrialRecord
 
-_TOLERANCE = 1e-4  # scores may have been recorded in single precision
+
+class _Intervals(NamedTuple):
+    """How means and paired differences of one unit get their interval."""
+
+    of_mean: Callable[[ArmScores], Estimate]
+    of_difference: Callable[[ArmScores, ArmScores], Estimate]
+
+
+_T = _Intervals(intervals.t_interval, intervals.t_difference)
+_INTERVALS: Mapping[Unit, _Intervals] = {
+    "cells": _Intervals(intervals.bootstrap_interval, intervals.bootstrap_difference),
+    "donors": _T,
+    "seeds": _T,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Arms under their chosen protocols, on the same cells."""
 
+    measure: Measure
     unit: Unit
-    cells: TestCells
+    n_donors: int  # of the test cells; 0: none known
     scores: Mapping[str, ArmScores]  # arm → scores under its protocol
-    by_protocol: Mapping[str, Mapping[str, float]]  # arm → protocol → mean test macro F1
+    by_protocol: Mapping[str, Mapping[str, float]]  # arm → protocol → mean test score
 
     def estimate(self, arm: str) -> Estimate:
-        """Return the arm's mean test macro F1 with its interval; it depends on no other arm."""
-        by_unit = {"cells": statistics.cell_interval, "donors": statistics.donor_interval}
-        return by_unit[self.unit](self.scores[arm])
+        """Return the arm's mean test score with its interval."""
+        metric = self.measure.metric
+        return _INTERVALS[self.unit].of_mean(self.scores[arm]).within(metric.low, metric.high)
 
     def difference(self, arm: str, other: str) -> Estimate:
         """Return arm − other with its paired interval."""
-        by_unit = {"cells": statistics.cell_difference, "donors": statistics.donor_difference}
-        return by_unit[self.unit](self.scores[arm], self.scores[other])
+        return _INTERVALS[self.unit].of_difference(self.scores[arm], self.scores[other])
 
 
 def compare(
     arms: Sequence[Confirmed],
-    predictions: Mapping[str, pd.DataFrame],
+    frames: TestFrames,
     *,
     protocols: Mapping[str, str],
+    measure: Measure,
 ) -> Comparison:
-    """Score each arm by its protocol and by all others it has; `protocols` names each arm's own."""
-    cells = shared_cells(predictions, [r.uid for arm in arms for r in arm.records])
-    unit: Unit = "donors" if len(cells.donors) > 1 else "cells"
-    pairs = [(arm, protocol) for arm in arms for protocol in arm.validation]
-    stacks = {
-        (arm.arm, protocol): _stack(arm, predictions, cells=cells, protocol=protocol)
-        for arm, protocol in pairs
+    """Score each arm by its protocol and by all others it has; `protocols` names each arm's own.
+
+    Macro F1 is worked out from predicted labels. Any other metric has an interval over test donors, or over
+    resampled cells of one donor, if every arm has scores of those under its protocol; else one over seeds alone.
+
+    Raises
+    ------
+    DataError
+        If arms were scored on different cells, or a recorded score is not what its predictions give.
+    """
+    if measure.metric.of_labels:
+        scored = score_cell_types(arms, frames, measure)
+        return Comparison(
+            measure=measure,
+            unit=scored.unit,
+            n_donors=scored.n_donors,
+            scores=scored.of(protocols),
+            by_protocol=scored.means,
+        )
+    return _compare_recorded(arms, frames, protocols=protocols, measure=measure)
+
+
+def _compare_recorded(
+    arms: Sequence[Confirmed],
+    frames: TestFrames,
+    *,
+    protocols: Mapping[str, str],
+    measure: Measure,
+) -> Comparison:
+    n_donors = len(shared_cells(frames, [uid for arm in arms for uid in arm.uids]).donors)
+    tables = {
+        (arm.arm, name): unit_scores(frames, arm.uids, measure.units(name))
+        for arm in arms
+        for name in arm.validation
     }
-    own = [stacks[arm.arm, protocols[arm.arm]] for arm in arms]
+    n_units = _shared_size([tables[arm.arm, protocols[arm.arm]] for arm in arms])
+    unit = _unit(n_units, n_donors=n_donors)
+    seeds = sorted({seed for arm in arms for seed in arm.seeds})
+    scores: dict[str, dict[str, ArmScores]] = {arm.arm: {} for arm in arms}
+    for arm in arms:
+        for name in arm.validation:
+            of_seed = dict(zip(arm.seeds, arm.test_scores(measure.key("test", name)), strict=True))
+            recorded = np.array([of_seed.get(seed, np.nan) for seed in seeds])
+            scores[arm.arm][name] = _arm_scores(
+                recorded, tables[arm.arm, name], unit=unit, n_units=n_units
+            )
     return Comparison(
+        measure=measure,
         unit=unit,
-        cells=cells,
-        scores=dict(zip([a.arm for a in arms], _score(own, cells, unit=unit), strict=True)),
+        n_donors={"donors": n_units, "cells": min(n_donors, 1), "seeds": n_donors}[unit],
+        scores={arm: of_arm[protocols[arm]] for arm, of_arm in scores.items()},
         by_protocol={
-            arm.arm: {
-                protocol: _mean(stacks[arm.arm, protocol], cells, unit=unit)
-                for protocol in arm.validation
-            }
-            for arm in arms
+            arm: {name: scored.mean for name, scored in of_arm.items()}
+            for arm, of_arm in scores.items()
         },
     )
 
 
-def _score(stacks: Sequence[np.ndarray], cells: TestCells, *, unit: Unit) -> list[ArmScores]:
+def _shared_size(tables: Sequence[np.ndarray | None]) -> int:
+    """Return the number of units of all tables (n_seeds, n_units); 0 if one is missing or has another number."""
+    sizes = {table.shape[1] if table is not None else 0 for table in tables}
+    return sizes.pop() if len(sizes) == 1 else 0
+
+
+def _unit(n_units: int, *, n_donors: int) -> Unit:
+    """Return what the units are: donors if they are no more than those, else resamples of cells; none: seeds."""
+    if n_units == 0:
+        return "seeds"
+    return "donors" if n_units <= n_donors else "cells"
+
+
+def _arm_scores(
+    recorded: np.ndarray, table: np.ndarray | None, *, unit: Unit, n_units: int
+) -> ArmScores:
+    """Return scores from those of the seeds (n_seeds,), NaN: none, or of each seed and unit (n_seeds, n_units)."""
+    has_units = table is not None and table.shape[1] == n_units
+    mean = float(np.nanmean(recorded))
+    if unit == "seeds" or table is None or not has_units:
+        return ArmScores(mean=mean, per_unit=recorded)
     if unit == "donors":
-        return statistics.donor_scores(cells.label, stacks, donor=cells.donor)
-    return statistics.cell_scores(cells.label, stacks)
-
-
-def _mean(stack: np.ndarray, cells: TestCells, *, unit: Unit) -> float:
-    if unit == "donors":
-        return statistics.donor_scores(cells.label, [stack], donor=cells.donor)[0].mean
-    return float(statistics.seed_scores(cells.label, stack).mean())
-
-
-def _stack(
-    arm: Confirmed, predictions: Mapping[str, pd.DataFrame], *, cells: TestCells, protocol: str
-) -> np.ndarray:
-    """Return the predicted codes (n_seeds, n_cells) of an arm, checked against its recorded scores."""
-    stack = np.array([predicted_labels(predictions[r.uid], protocol=protocol) for r in arm.records])
-    for record, score in zip(arm.records, statistics.seed_scores(cells.label, stack), strict=True):
-        _refuse_other_score(record, float(score), protocol=protocol)
-    return stack
-
-
-def _refuse_other_score(record: TrialRecord, score: float, *, protocol: str) -> None:
-    key = str(MetricKey("test", protocol, RANKED_METRIC))
-    assert record.result is not None
-    recorded = record.result.scores[key]
-    if abs(recorded - score) > _TOLERANCE:
-        raise DataError(
-            f"a confirm trial's {key} is not what its own predictions give",
-            code="D064",
-            where=f"trial {record.uid}, arm {record.arm}",
-            found=f"recorded {recorded:.6f}, from the predictions {score:.6f}",
-            fix="the record or its predictions were changed or written by another version; --fresh",
-        )
+        return intervals.mean_scores(table)
+    return intervals.resample_scores(table, mean=mean)

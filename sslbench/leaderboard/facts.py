@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from sslbench.results import MetricKey, Regime
-
-RANKED_METRIC = "macro_f1"
+from sslbench.errors import ConfigError
+from sslbench.leaderboard.metric import Measure, ranked_metric
+from sslbench.results import Direction, MetricKey, Regime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,27 @@ class PlannedArm:
     regime: Regime
     n_trials: int  # min(budget, size of the space)
     exhausted: bool = False  # True: the whole space is smaller than the budget and was tried
+    label_fraction: float | None = (
+        None  # of a copy that was searched anew at a further share of the labels, `mae_at_5` of `mae`
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedTask:
+    """One evaluation task of the sweep, in its order."""
+
+    name: str  # as in metric keys
+    metrics: Mapping[str, Direction] = field(hash=False)  # the first one is that of the units
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelShare:
+    """A further share of the labels at which confirmed recipes are scored."""
+
+    fraction: float
+    suffix: str  # what the names of its scores end in: `_at_5` for 5 %
+    n_labels: int  # of training cells, that are left
+    lost: tuple[str, ...] = ()  # types of which none is left: then the share is not scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +52,7 @@ class SweepFacts:
     dataset: str
     data_line: str  # cells x genes, donors, cell types, counts slot
     split_line: str  # which donors train, validate, test; leak checks
-    label_names: tuple[str, ...]  # the fixed label set: code → name
+    label_names: tuple[str, ...]  # the fixed label set: code → name; empty: cells have no labels
     excluded_labels: tuple[str, ...]  # with the reason, e.g. "Platelet (3 test cells)"
     test_donors: tuple[str, ...]  # empty: split by cells
     budget_trials: int  # search trials an arm may use
@@ -39,9 +61,59 @@ class SweepFacts:
     versions: tuple[tuple[str, str], ...]  # software and data: name, version
     commit: str  # with "+ uncommitted changes" where the tree was dirty
     arms: tuple[PlannedArm, ...]
+    tasks: tuple[JudgedTask, ...] = ()
+    label_fraction: float = 1.0  # of the labels that exist in this sweep
+    n_labels: int | None = None  # of training cells, at that share; None: not counted
+    label_shares: tuple[LabelShare, ...] = ()
     notes: tuple[str, ...] = ()  # further things a reader must know
+
+    @property
+    def copies(self) -> frozenset[str]:
+        """The arms that are others searched anew at a further share of the labels: they are not ranked beside them."""
+        return frozenset(arm.name for arm in self.arms if arm.label_fraction is not None)
 
     @property
     def objective_protocol(self) -> str:
         """The evaluation task of the objective."""
         return MetricKey.parse(self.objective).task
+
+    @property
+    def baselines(self) -> tuple[Regime, ...]:
+        """The regimes that an SSL arm is compared with: supervised ones, where there are labels to learn from."""
+        return ("supervised",) if self.label_names else ("unsupervised", "untrained")
+
+    @property
+    def baseline(self) -> str:
+        """What those baselines are called."""
+        return "supervised" if self.label_names else "label-free"
+
+    @property
+    def preferred_protocols(self) -> tuple[str, ...]:
+        """The evaluation tasks, that of the objective first: the earlier is taken where scores are equal."""
+        return (self.objective_protocol, *(task.name for task in self.tasks))
+
+    def measure(self, share: LabelShare | None = None) -> Measure:
+        """Return what arms are ranked by, at the sweep's own share of the labels or at a further one.
+
+        Raises
+        ------
+        ConfigError
+            If the metric of the objective is better when lower: every ranking here has the highest score first.
+        """
+        key = MetricKey.parse(self.objective)
+        metric = ranked_metric(key.metric)
+        known = {task.name: task.metrics for task in self.tasks}
+        if known.get(key.task, {}).get(key.metric) == "min":
+            raise ConfigError(
+                f"{key.metric} is better when lower, and arms are ranked by what is better when higher",
+                code="C022",
+                found=self.objective,
+            )
+        return Measure(
+            metric=metric,
+            suffix=share.suffix if share else "",
+            only_task=None if metric.of_every_task else key.task,
+            of_units=frozenset(
+                t for t, metrics in known.items() if key.metric == next(iter(metrics))
+            ),
+        )

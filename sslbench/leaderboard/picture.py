@@ -37,29 +37,29 @@ def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
     y = 1.0 - (0.36 + 0.2 * len(verdict)) / height
     figure.text(0.02, y, _plain(subtitle), fontsize=9, color=_INK_2)
     axes = figure.add_axes((0.27, 0.55 / height, 0.3, top - 0.55 / height))
-    _draw_frame(axes, n_rows=len(board.rows))
+    _draw_frame(axes, board)
     for position, row in enumerate(board.rows):
         _draw_row(axes, row, position=position)
     figure.savefig(file, metadata={"Software": None})
 
 
-def _draw_frame(axes: Axes, *, n_rows: int) -> None:
-    axes.set_ylim(max(n_rows, 1) - 0.4, -0.7)
+def _draw_frame(axes: Axes, board: Leaderboard) -> None:
+    axes.set_ylim(max(len(board.rows), 1) - 0.4, -0.7)
     axes.set_yticks([])
-    axes.set_xlabel("test macro F1, 95 % interval", fontsize=9, color=_INK_2)
+    axes.set_xlabel(f"test {board.metric.words}, 95 % interval", fontsize=9, color=_INK_2)
     axes.tick_params(axis="x", labelsize=8.5, colors=_INK_2, length=0)
     axes.grid(axis="x", color=_RULE)
     axes.set_axisbelow(True)
     for side in axes.spines.values():
         side.set_visible(False)
     _beside(axes, 1.03, -0.62, "mean (interval)", color=_INK_2)
-    _beside(axes, 1.52, -0.62, "vs best supervised", color=_INK_2)
+    _beside(axes, 1.52, -0.62, f"vs best {board.baseline}", color=_INK_2)
 
 
 def _draw_row(axes: Axes, row: Row, *, position: int) -> None:
-    colour = _COLOUR[row.regime]
+    colour, bounds = _COLOUR[row.regime], [row.test.low, row.test.high]
     axes.plot(
-        [row.test.low, row.test.high],
+        bounds if row.test.is_known else [row.test.mean] * 2,
         [position, position],
         color=colour,
         alpha=0.5,

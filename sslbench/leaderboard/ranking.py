@@ -6,52 +6,62 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import FailureGroup, Leaderboard, Row
+from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.caveats import notes_on, short_arms, stamp
-from sslbench.leaderboard.comparison import Comparison, compare
+from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
-from sslbench.leaderboard.selection import Confirmed, confirmed_arm, refuse_mixed_data
-from sslbench.leaderboard.verdict import best_by_validation, verdict, verdict_without_rows
+from sslbench.leaderboard.label_curve import label_curve
+from sslbench.leaderboard.predictions import TestFrames
+from sslbench.leaderboard.selection import Confirmed, refuse_mixed_data
+from sslbench.leaderboard.standing import Standing, standing_of
+from sslbench.leaderboard.verdict import verdict, verdict_without_rows
 from sslbench.results import MetricKey, TrialRecord
 
 
 def rank_arms(
-    records: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame], facts: SweepFacts
+    records: Sequence[TrialRecord],
+    predictions: Mapping[str, pd.DataFrame],
+    facts: SweepFacts,
+    *,
+    units: Mapping[str, pd.DataFrame] | None = None,
 ) -> Leaderboard:
-    """Rank the arms of one sweep on one data set by test macro F1 of their chosen recipes.
+    """Rank the arms of one sweep on one data set by the test scores of their chosen recipes.
 
-    Recipes, protocols and the reference are chosen on validation scores; test scores only order the rows.
-    `predictions` maps the uid of a confirm trial to its test cells: row_id, label, donor, `predicted/<protocol>`.
-    Arms without a usable confirm trial are listed as holes. If no arm has one, the leaderboard has no rows.
+    The metric is that of the sweep's objective. Recipes, protocols and the reference are chosen on validation
+    scores; test scores only order the rows. `predictions` maps the uid of a confirm trial to its test cells:
+    row_id, donor, label, `predicted/<protocol>`; `units` to its scores of single test donors, or of resamples of
+    the cells of one, by protocol. Arms without a usable confirm trial are listed as holes. If no arm has one, the
+    leaderboard has no rows.
 
     Raises
     ------
     DataError
         If the records stem from different data, if arms were scored on different cells, or if a recorded score
         is not what its predictions give.
+    ConfigError
+        If the metric of the objective is better when lower.
     """
     refuse_mixed_data(records)
-    names = _arm_names(records, facts)
-    found = {arm: confirmed_arm(records, predictions, arm=arm) for arm in names}
-    holes = tuple(hole for _, arm_holes in found.values() for hole in arm_holes)
-    arms = [confirmed for confirmed, _ in found.values() if confirmed is not None]
-    failures = failure_groups(records)
-    if not arms:
-        return _without_rows(records, holes=holes, failures=failures)
-    protocols = {a.arm: a.protocol(preferred=facts.objective_protocol) for a in arms}
-    comparison = compare(arms, predictions, protocols=protocols)
-    rows = _rows(arms, comparison, records=records, facts=facts, protocols=protocols)
+    frames = TestFrames(predictions=predictions, units=units or {})
+    ranked = [record for record in records if record.arm not in facts.copies]
+    standing = standing_of(ranked, frames, facts, measure=facts.measure())
+    if not isinstance(standing, Standing):
+        return _without_rows(records, facts, holes=standing)
+    rows = _rows(standing, records=records, facts=facts)
     return Leaderboard(
         rows=rows,
-        verdict=verdict(rows, comparison, facts=facts),
-        unit=comparison.unit,
-        stamp=stamp(comparison.cells),
+        metric=standing.comparison.measure.metric,
+        verdict=verdict(rows, standing.comparison, facts=facts),
+        unit=standing.comparison.unit,
+        stamp=stamp(standing.comparison),
         reference=next((row.arm for row in rows if row.is_reference), None),
-        protocols=tuple(sorted({name for arm in arms for name in arm.validation})),
+        baseline=facts.baseline,
+        protocols=tuple(sorted({name for arm in standing.arms for name in arm.validation})),
         notes=notes_on(rows, facts=facts),
-        holes=(*holes, *short_arms(rows, facts=facts)),
-        failures=failures,
+        holes=(*standing.holes, *short_arms(rows, facts=facts)),
+        failures=failure_groups(records),
+        label_curve=label_curve(records, frames, facts, whole=standing),
     )
 
 
@@ -72,65 +82,62 @@ def shared_ranks(arms: Sequence[str], comparison: Comparison) -> list[int]:
 
 
 def _rows(
-    arms: Sequence[Confirmed],
-    comparison: Comparison,
-    *,
-    records: Sequence[TrialRecord],
-    facts: SweepFacts,
-    protocols: Mapping[str, str],
+    standing: Standing, *, records: Sequence[TrialRecord], facts: SweepFacts
 ) -> tuple[Row, ...]:
-    ordered = sorted(arms, key=lambda a: (-comparison.scores[a.arm].mean, a.arm))
+    comparison = standing.comparison
+    ordered = sorted(standing.arms, key=lambda a: (-comparison.scores[a.arm].mean, a.arm))
     ranks = shared_ranks([a.arm for a in ordered], comparison)
-    reference = best_by_validation(
-        {a.arm: a.validation[protocols[a.arm]] for a in arms if a.regime == "supervised"}
-    )
+    reference = standing.best(facts.baselines)
     return tuple(
-        Row(
-            rank=rank,
-            arm=arm.arm,
-            method=arm.method,
-            regime=arm.regime,
-            protocol=protocols[arm.arm],
-            chosen_by=MetricKey.parse(arm.chosen.objective).task,
-            test=comparison.estimate(arm.arm),
-            difference=(
-                comparison.difference(arm.arm, reference)
-                if reference is not None and arm.arm != reference
-                else None
-            ),
-            is_reference=arm.arm == reference,
-            validation=arm.validation[protocols[arm.arm]],
-            test_by_protocol=comparison.by_protocol[arm.arm],
-            seeds=tuple(int(r.config["seed"]) for r in arm.records),
-            uids=tuple(r.uid for r in arm.records),
-            effort=search_effort(records, arm=arm.arm, facts=facts),
-            recipe=arm.chosen.recipe,
-            params=arm.chosen.params,
-            n_test_openings=arm.n_test_openings,
-        )
+        _row(arm, standing, rank=rank, reference=reference, records=records, facts=facts)
         for rank, arm in zip(ranks, ordered, strict=True)
     )
 
 
-def _arm_names(records: Sequence[TrialRecord], facts: SweepFacts) -> list[str]:
-    """Return the planned arms in the order of the sweep file, then any other arm that has records."""
-    names = [arm.name for arm in facts.arms]
-    return names + sorted({r.arm for r in records} - set(names))
+def _row(
+    arm: Confirmed,
+    standing: Standing,
+    *,
+    rank: int,
+    reference: str | None,
+    records: Sequence[TrialRecord],
+    facts: SweepFacts,
+) -> Row:
+    comparison, is_compared = standing.comparison, reference not in (None, arm.arm)
+    return Row(
+        rank=rank,
+        arm=arm.arm,
+        method=arm.method,
+        regime=arm.regime,
+        protocol=standing.protocols[arm.arm],
+        chosen_by=MetricKey.parse(arm.chosen.objective).task,
+        test=comparison.estimate(arm.arm),
+        difference=comparison.difference(arm.arm, str(reference)) if is_compared else None,
+        is_reference=arm.arm == reference,
+        validation=standing.validation(arm),
+        test_by_protocol=comparison.by_protocol[arm.arm],
+        seeds=arm.seeds,
+        uids=arm.uids,
+        effort=search_effort(records, arm=arm.arm, facts=facts),
+        recipe=arm.chosen.recipe,
+        params=arm.chosen.params,
+        n_test_openings=arm.n_test_openings,
+    )
 
 
 def _without_rows(
-    records: Sequence[TrialRecord],
-    *,
-    holes: tuple[str, ...],
-    failures: tuple[FailureGroup, ...],
+    records: Sequence[TrialRecord], facts: SweepFacts, *, holes: tuple[str, ...]
 ) -> Leaderboard:
     return Leaderboard(
         rows=(),
+        metric=facts.measure().metric,
         verdict=verdict_without_rows(records),
         unit="cells",
         stamp="",
         reference=None,
+        baseline=facts.baseline,
         protocols=(),
+        notes=facts.notes,
         holes=holes,
-        failures=failures,
+        failures=failure_groups(records),
     )

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from sslbench.errors import DataError
-from sslbench.leaderboard.facts import RANKED_METRIC
-from sslbench.leaderboard.predictions import protocols_of
+from sslbench.leaderboard.metric import Measure
+from sslbench.leaderboard.predictions import TestFrames
 from sslbench.results import MetricKey, Regime, TrialRecord, chosen_trial, is_of_projector
 
-_WHOLE = {"val", "test", "predictions"}
+_SPLITS = {"val", "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,7 @@ class Confirmed:
     arm: str
     chosen: TrialRecord
     records: tuple[TrialRecord, ...]
-    validation: Mapping[str, float]  # protocol → mean validation macro F1 over the seeds
+    validation: Mapping[str, float]  # protocol → mean validation score over the seeds
     n_test_openings: int  # recipes of the arm whose test scores exist, this one included
 
     @property
@@ -43,8 +42,18 @@ class Confirmed:
         """The name of the row: `arm/encoder`."""
         return f"{self.arm}/{self.encoder}"
 
-    def protocol(self, *, preferred: str) -> str:
-        """Return the protocol with the best validation score; of equal ones `preferred`, else the first by name.
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the confirm trials."""
+        return tuple(_seed(record) for record in self.records)
+
+    @property
+    def uids(self) -> tuple[str, ...]:
+        """The confirm trials, by uid."""
+        return tuple(record.uid for record in self.records)
+
+    def protocol(self, *, preferred: Sequence[str]) -> str:
+        """Return the protocol with the best validation score; of equal ones the earliest in `preferred`, else by name.
 
         The output of a projector, which only some arms have and no pulled model gives, is a protocol of
         those arms alone that were chosen by it.
@@ -53,23 +62,28 @@ class Confirmed:
         judged = {n: v for n, v in self.validation.items() if is_of_projector(n) == by_projector}
         best = max((judged or self.validation).values())
         tied = sorted(name for name, value in (judged or self.validation).items() if value == best)
-        return preferred if preferred in tied else tied[0]
+        return next((name for name in preferred if name in tied), tied[0])
+
+    def test_scores(self, key: str) -> np.ndarray:
+        """Return the recorded score `key` of every seed (n_seeds,)."""
+        return np.array([_scores(record)[key] for record in self.records])
 
 
 def confirmed_arm(
-    records: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame], *, arm: str
+    records: Sequence[TrialRecord], frames: TestFrames, *, arm: str, measure: Measure
 ) -> tuple[Confirmed | None, tuple[str, ...]]:
     """Return the arm's usable confirm trials, or None, beside the holes a reader must know of."""
     chosen = chosen_trial(records, arm)
     if chosen is None:
         return None, (f"{arm}: {_why_none(records, arm)}, so no recipe was confirmed",)
     tried = [r for r in records if _is_confirm(r, arm) and r.recipe == chosen.recipe]
-    usable, holes = _usable(tried, predictions)
+    usable, holes = _usable(tried, frames)
     if not usable:
         return None, (*holes, f"{arm}: no confirm trial of its chosen recipe has test predictions")
-    validation, missing = _validation_scores(usable, predictions)
+    validation, missing = _validation_scores(usable, frames, measure)
     if not validation:
-        return None, (*holes, *missing, f"{arm}: no protocol was scored for all of its seeds")
+        by = "" if measure.metric.of_labels else f" by {measure.metric.words}"
+        return None, (*holes, *missing, f"{arm}: no protocol was scored{by} for all of its seeds")
     confirmed = Confirmed(
         arm=arm,
         chosen=chosen,
@@ -117,7 +131,7 @@ def _test_openings(records: Sequence[TrialRecord], arm: str) -> int:
 
 
 def _usable(
-    tried: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame]
+    tried: Sequence[TrialRecord], frames: TestFrames
 ) -> tuple[tuple[TrialRecord, ...], tuple[str, ...]]:
     holes: list[str] = []
     usable: dict[int, TrialRecord] = {}
@@ -125,7 +139,7 @@ def _usable(
         if record.outcome != "finished" or record.result is None:
             kind = record.failure.kind if record.failure else record.outcome
             holes.append(f"{record.arm}: the confirm trial of seed {_seed(record)} ended as {kind}")
-        elif record.uid not in predictions:
+        elif record.uid not in frames.predictions:
             holes.append(
                 f"{record.arm}: the confirm trial of seed {_seed(record)} has no predictions"
             )
@@ -135,15 +149,15 @@ def _usable(
 
 
 def _validation_scores(
-    usable: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame]
+    usable: Sequence[TrialRecord], frames: TestFrames, measure: Measure
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Return the mean validation score of each protocol that every seed has, and holes for the others."""
-    parts = {record.uid: _scored_parts(record, predictions[record.uid]) for record in usable}
+    whole = {record.uid: _whole_protocols(record, frames, measure) for record in usable}
     scores, holes = {}, []
-    for name in sorted(set().union(*parts.values())):
-        n_whole = sum(parts[record.uid].get(name) == _WHOLE for record in usable)
+    for name in sorted(set().union(*whole.values())):
+        n_whole = sum(whole[record.uid].get(name, False) for record in usable)
         if n_whole == len(usable):
-            key = str(MetricKey("val", name, RANKED_METRIC))
+            key = measure.key("val", name)
             scores[name] = float(np.mean([_scores(record)[key] for record in usable]))
         else:
             holes.append(
@@ -152,13 +166,18 @@ def _validation_scores(
     return scores, tuple(holes)
 
 
-def _scored_parts(record: TrialRecord, frame: pd.DataFrame) -> dict[str, set[str]]:
-    """Return what a trial holds of each protocol: its validation score, its test score, its predictions."""
-    parts: dict[str, set[str]] = {name: {"predictions"} for name in protocols_of(frame)}
+def _whole_protocols(record: TrialRecord, frames: TestFrames, measure: Measure) -> dict[str, bool]:
+    """Return the protocols a trial was scored by, and whether it has all that ranking by them takes."""
+    splits: dict[str, set[str]] = {}
     for key in map(MetricKey.parse, _scores(record)):
-        if key.metric == RANKED_METRIC and key.split in _WHOLE:
-            parts.setdefault(key.task, set()).add(key.split)
-    return parts
+        task = measure.task_of(key)
+        if task is not None and key.split in _SPLITS:
+            splits.setdefault(task, set()).add(key.split)
+    columns = frames.predictions[record.uid].columns
+    predicted = {
+        n: not measure.metric.of_labels or measure.predictions(n) in columns for n in splits
+    }
+    return {name: found == _SPLITS and predicted[name] for name, found in splits.items()}
 
 
 def _scores(record: TrialRecord) -> dict[str, float]:

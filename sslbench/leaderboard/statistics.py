@@ -1,45 +1,24 @@
-"""Means, 95 % intervals and paired differences of macro F1; pure functions of labels and predictions.
+"""Macro F1 of all cells, of resampled cells and of donors; pure functions of labels and predictions.
 
 Macro F1 is the unweighted mean of F1 over the labels with at least one true cell among the scored cells, in
-[0, 1], higher is better. Cells or seeds that arms share are paired: every arm is resampled alike.
+[0, 1], higher is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
-N_RESAMPLES = 2000
-LEVEL = 0.95
-_SEED = 20240913  # any constant: two people with the same records must see the same interval
+from sslbench.leaderboard.intervals import (
+    N_RESAMPLES,
+    SEED,
+    ArmScores,
+    draw_counts,
+    with_seeds_resampled,
+)
+
 _CHUNK_CELLS = 8_000_000  # resampled cells held at once: 32 MB of float32 weights
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def spans_zero(self) -> bool:
-        """Whether the interval holds 0: as a difference, a tie."""
-        return self.low <= 0.0 <= self.high
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmScores:
-    """One arm under one protocol: its mean and the draws or donor scores that its interval is made of."""
-
-    mean: float
-    per_unit: (
-        np.ndarray
-    )  # (n_resamples,) resampled means, or (n_donors,) scores; aligned between arms
 
 
 def class_f1(truth: np.ndarray, predicted: np.ndarray, *, n_labels: int) -> np.ndarray:
@@ -81,7 +60,7 @@ def cell_scores(truth: np.ndarray, predictions: Sequence[np.ndarray]) -> list[Ar
     resampled = _resampled_seed_scores(truth[kept], [p[:, kept] for p in predictions])
     means = [float(seed_scores(truth, p).mean()) for p in predictions]
     return [
-        ArmScores(mean=mean, per_unit=_resample_seeds(by_seed))
+        ArmScores(mean=mean, per_unit=with_seeds_resampled(by_seed))
         for mean, by_seed in zip(means, resampled, strict=True)
     ]
 
@@ -98,43 +77,6 @@ def donor_scores(
         np.array([seed_scores(truth[m], p[:, m]).mean() for m in members]) for p in predictions
     ]
     return [ArmScores(mean=float(scores.mean()), per_unit=scores) for scores in per_arm]
-
-
-def cell_interval(scores: ArmScores) -> Estimate:
-    """Return the bootstrap interval of a mean: the central 95 % of its resampled values, centred on the mean."""
-    return _clipped(_bootstrap(scores.mean, scores.per_unit))
-
-
-def cell_difference(arm: ArmScores, other: ArmScores) -> Estimate:
-    """Return arm − other with its paired bootstrap interval; identical predictions give exactly 0 to 0."""
-    return _bootstrap(arm.mean - other.mean, arm.per_unit - other.per_unit)
-
-
-def donor_interval(scores: ArmScores) -> Estimate:
-    """Return the t interval of a mean over donors (at least two)."""
-    return _clipped(_t_interval(scores.per_unit))
-
-
-def donor_difference(arm: ArmScores, other: ArmScores) -> Estimate:
-    """Return arm − other with its paired t interval over donors (at least two)."""
-    return _t_interval(arm.per_unit - other.per_unit)
-
-
-def _bootstrap(mean: float, draws: np.ndarray) -> Estimate:
-    # F1 of resampled cells is biased (the rare labels most); centring takes the bias out of the interval.
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(draws - draws.mean(), [tail, 1.0 - tail])
-    return Estimate(mean=mean, low=mean + float(low), high=mean + float(high))
-
-
-def _t_interval(values: np.ndarray) -> Estimate:
-    mean, n = float(values.mean()), len(values)
-    reach = stats.t.ppf((1.0 + LEVEL) / 2.0, n - 1) * values.std(ddof=1) / np.sqrt(n)
-    return Estimate(mean=mean, low=mean - float(reach), high=mean + float(reach))
-
-
-def _clipped(estimate: Estimate) -> Estimate:
-    return Estimate(mean=estimate.mean, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
 
 
 def _resampled_seed_scores(
@@ -169,32 +111,9 @@ def _resampled_cells(truth: np.ndarray) -> Iterator[np.ndarray]:
     strata = [np.flatnonzero(truth == label) for label in np.unique(truth)]
     size = max(1, min(N_RESAMPLES, _CHUNK_CELLS // len(truth)))
     for start in range(0, N_RESAMPLES, size):
-        generator = np.random.default_rng([_SEED, start])
+        generator = np.random.default_rng([SEED, start])
         n = min(size, N_RESAMPLES - start)
         weights = np.empty((n, len(truth)), dtype=np.float32)
         for cells in strata:
-            weights[:, cells] = _draw_counts(generator, n_draws=len(cells), n_resamples=n)
+            weights[:, cells] = draw_counts(generator, n_draws=len(cells), n_resamples=n)
         yield weights
-
-
-def _draw_counts(generator: np.random.Generator, *, n_draws: int, n_resamples: int) -> np.ndarray:
-    """Return how often each of `n_draws` things is drawn in `n_draws` draws, (n_resamples, n_draws)."""
-    drawn = generator.integers(n_draws, size=(n_resamples, n_draws))
-    drawn += np.arange(n_resamples)[:, None] * n_draws
-    return np.bincount(drawn.ravel(), minlength=n_resamples * n_draws).reshape(n_resamples, n_draws)
-
-
-def _resample_seeds(by_seed: np.ndarray) -> np.ndarray:
-    """Return the mean over resampled seeds (n_resamples,) of scores (n_resamples, n_seeds).
-
-    Resampling S values understates the variance of their mean by (S-1)/S, which matters at 3 or 5 seeds, so
-    the seeds' part is widened by sqrt(S/(S-1)). One seed has no spread: the interval is that of the cells.
-    """
-    n_resamples, n_seeds = by_seed.shape
-    mean = by_seed.mean(axis=1)
-    if n_seeds == 1:
-        return np.asarray(mean)
-    generator = np.random.default_rng([_SEED, n_seeds, 1])
-    counts = _draw_counts(generator, n_draws=n_seeds, n_resamples=n_resamples)
-    drawn = (by_seed * counts).sum(axis=1) / n_seeds
-    return np.asarray(mean + (drawn - mean) * np.sqrt(n_seeds / (n_seeds - 1)))

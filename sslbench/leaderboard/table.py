@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.leaderboard.board import Leaderboard, Row, SearchEffort
-from sslbench.leaderboard.statistics import Estimate
+from sslbench.leaderboard.board import ArmAtShare, LabelCurve, Leaderboard, Row, SearchEffort
+from sslbench.leaderboard.intervals import Estimate
 
 CHOSEN = "*"  # the protocol that validation chose
 ABSENT = "–"  # the arm has no such protocol
@@ -35,8 +35,8 @@ def main_table(board: Leaderboard, *, digits: int) -> Table:
         Column(title="method"),
         Column(title="regime"),
         Column(title="protocol"),
-        Column(title="test macro F1 (95 % CI)"),
-        Column(title="vs best supervised"),
+        Column(title=f"test {board.metric.words} (95 % CI)"),
+        Column(title=f"vs best {board.baseline}"),
         Column(title="seeds", align="right"),
         Column(title="trials", align="right"),
         Column(title="seconds", align="right"),
@@ -45,27 +45,58 @@ def main_table(board: Leaderboard, *, digits: int) -> Table:
 
 
 def protocol_table(board: Leaderboard, *, digits: int) -> Table:
-    """Return the mean test macro F1 of every row under each protocol; a star marks the one that ranks the row."""
+    """Return the mean test score of every row under each protocol; a star marks the one that ranks the row."""
     columns = [Column(title=name, align="right") for name in board.protocols]
     rows = [(row.method, *protocol_cells(board, row, digits=digits)) for row in board.rows]
     return Table(columns=(Column(title="method"), *columns), rows=tuple(rows))
 
 
 def protocol_cells(board: Leaderboard, row: Row, *, digits: int) -> tuple[str, ...]:
-    """Return the row's mean test macro F1 under each of the leaderboard's protocols."""
+    """Return the row's mean test score under each of the leaderboard's protocols."""
     return tuple(_protocol_cell(row, name, digits=digits) for name in board.protocols)
+
+
+def label_table(curve: LabelCurve, *, digits: int) -> Table:
+    """Return, for each share of the labels, the best SSL arm, the best supervised arm and the gain."""
+    columns = (
+        Column(title="labels", align="right"),
+        Column(title="cells", align="right"),
+        Column(title="best SSL"),
+        Column(title="best supervised"),
+        Column(title="gain (95 % CI)"),
+    )
+    rows = tuple(
+        (
+            f"{100 * point.fraction:g} %",
+            ABSENT if point.n_labels is None else f"{point.n_labels:,}",
+            _at_share(point.arm(point.ssl), digits=digits),
+            _at_share(point.arm(point.supervised), digits=digits),
+            gain_text(point.gain, digits=digits),
+        )
+        for point in curve.points
+    )
+    return Table(columns=columns, rows=rows)
+
+
+def _at_share(at: ArmAtShare | None, *, digits: int) -> str:
+    if at is None:
+        return ABSENT
+    return f"{_plain(at.test.mean, digits=digits)} {at.arm} ({at.protocol})"
 
 
 def _protocol_cell(row: Row, protocol: str, *, digits: int) -> str:
     score = row.test_by_protocol.get(protocol)
     if score is None:
         return ABSENT
-    return f"{score:.{digits}f}{CHOSEN if protocol == row.protocol else ''}"
+    return f"{_plain(score, digits=digits)}{CHOSEN if protocol == row.protocol else ''}"
 
 
 def score_text(test: Estimate, *, digits: int) -> str:
-    """Return e.g. `0.80 (0.76–0.84)`."""
-    return f"{test.mean:.{digits}f} ({test.low:.{digits}f}–{test.high:.{digits}f})"
+    """Return e.g. `0.80 (0.76–0.84)`, or `0.80 (no interval)`."""
+    mean, low, high = (_plain(v, digits=digits) for v in (test.mean, test.low, test.high))
+    if not test.is_known:
+        return f"{mean} (no interval)"
+    return f"{mean} ({low} to {high})" if test.low < 0 else f"{mean} ({low}–{high})"
 
 
 def difference_text(row: Row, *, digits: int) -> str:
@@ -74,9 +105,18 @@ def difference_text(row: Row, *, digits: int) -> str:
         return "reference"
     if row.difference is None:
         return ABSENT
-    parts = (row.difference.mean, row.difference.low, row.difference.high)
-    mean, low, high = (_signed(part, digits=digits) for part in parts)
-    return f"{mean} ({low}, {high})"
+    return gain_text(row.difference, digits=digits)
+
+
+def gain_text(difference: Estimate | None, *, digits: int) -> str:
+    """Return e.g. `+0.02 (−0.01, +0.05)`, or a dash for none."""
+    if difference is None:
+        return ABSENT
+    mean = _signed(difference.mean, digits=digits)
+    if not difference.is_known:
+        return f"{mean} (no interval)"
+    bounds = (_signed(bound, digits=digits) for bound in (difference.low, difference.high))
+    return f"{mean} ({', '.join(bounds)})"
 
 
 def trials_text(effort: SearchEffort) -> str:
@@ -112,3 +152,7 @@ def _signed(value: float, *, digits: int) -> str:
     if rounded == 0:
         return f"{0.0:.{digits}f}"
     return f"{'+' if rounded > 0 else '−'}{abs(rounded):.{digits}f}"
+
+
+def _plain(value: float, *, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import Leaderboard, Row
+from sslbench.leaderboard.board import LabelCurve, Leaderboard, Row
 from sslbench.leaderboard.facts import SweepFacts
-from sslbench.leaderboard.table import Table, main_table, protocol_table
+from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
 
 _LOOSE_UNDERSCORE = re.compile(r"(?<!\w)_|_(?!\w)")  # inside a word markdown leaves it alone
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -41,30 +41,40 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
             f"_{_escaped(board.stamp)}_",
             "",
         ]
-        lines += ["The same, by protocol (mean test macro F1):", ""]
+        lines += [f"The same, by protocol (mean test {board.metric.words}):", ""]
         lines += [*_markdown_table(protocol_table(board, digits=3)), ""]
+    if board.label_curve is not None:
+        lines += _label_lines(board.label_curve)
     lines += [*_bullets("Notes", board.notes), *_bullets("Holes", board.holes)]
     failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
     return "\n".join([*lines, *_bullets("Failed trials", failures)]).rstrip() + "\n"
 
 
+def _label_lines(curve: LabelCurve) -> list[str]:
+    sentence, stamp = _escaped(curve.sentence), _escaped(curve.stamp)
+    table = _markdown_table(label_table(curve, digits=3))
+    holes = _bullets("Shares of the labels that are not there", curve.holes)
+    return [f"**Fewer labels.** {sentence}", "", *table, "", f"_{stamp}_", "", *holes]
+
+
 def _values(board: Leaderboard, row: Row) -> dict[str, object]:
-    difference = row.difference
+    difference, metric = row.difference, board.metric.name
     return {
         "rank": row.rank,
         "method": row.method,
         "arm": row.arm,
         "regime": row.regime,
         "protocol": row.protocol,
-        "test_macro_f1": row.test.mean,
+        f"test_{metric}": row.test.mean,
         "test_low": row.test.low,
         "test_high": row.test.high,
         "is_reference": row.is_reference,
         "difference": difference.mean if difference else None,
         "difference_low": difference.low if difference else None,
         "difference_high": difference.high if difference else None,
-        "validation_macro_f1": row.validation,
-        **{f"test/{name}/macro_f1": row.test_by_protocol.get(name) for name in board.protocols},
+        f"validation_{metric}": row.validation,
+        **{f"test/{name}/{metric}": row.test_by_protocol.get(name) for name in board.protocols},
+        **_at_shares(board, row),
         "seeds": len(row.seeds),
         "trials": row.effort.n_trials,
         "trials_collapsed": row.effort.n_collapsed,
@@ -75,6 +85,13 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         "recipe_params": "; ".join(f"{k}={v}" for k, v in sorted(row.params.items())),
         "test_openings": row.n_test_openings,
     }
+
+
+def _at_shares(board: Leaderboard, row: Row) -> dict[str, object]:
+    """Return the row's mean test score at each further share of the labels, each under the protocol chosen there."""
+    further = board.label_curve.points[:-1] if board.label_curve else ()
+    found = {f"{100 * point.fraction:g}": point.arm(row.arm) for point in further}
+    return {f"test_at_{share}_percent": at.test.mean if at else None for share, at in found.items()}
 
 
 def _defused(value: object) -> object:

@@ -66,8 +66,8 @@ def _refuse_unscorable(spec: SweepSpec, train: Cells) -> None:
         "modality": train.modality is not None,
     }
     for given in spec.evaluation:
-        needed = EVALUATIONS.constant(given["name"], "needs_of_cells") or ("labels",)
-        missing = [what for what in needed if not has[what]]
+        needed = EVALUATIONS.constant(given["name"], "needs_of_cells")
+        missing = [n for n in (("labels",) if needed is None else needed) if not has[n]]
         if missing:
             raise DataError(
                 f"the evaluation task {given['name']!r} needs {missing[0]}, which {spec.dataset.name} has not",

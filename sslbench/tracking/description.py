@@ -43,7 +43,7 @@ def planned_tags(job: Job) -> dict[str, str]:
         "sslbench.arm": job.arm,
         "sslbench.pretext": config.pretext.name,
         "sslbench.encoder": config.encoder.name,
-        "sslbench.scenario": "in_data",
+        "sslbench.scenario": config.scenario,
         "sslbench.dataset": config.dataset.name,
         "sslbench.recipe": config.recipe(),
         "sslbench.fingerprint": config.fingerprint(),

@@ -36,7 +36,10 @@ def facts_section(material: Material) -> str:
         ("data", facts.data_line),
         ("split", facts.split_line),
         ("test donors", ", ".join(facts.test_donors) or "none named: split by cells"),
-        ("labels not scored", "; ".join(facts.excluded_labels) or "none"),
+        (
+            "labels not scored",
+            "; ".join(facts.excluded_labels) or ("none" if facts.label_names else "there are none"),
+        ),
         ("objective", f"{facts.objective} (maximised in the search)"),
         (
             "budget",

@@ -11,7 +11,12 @@ import pandas as pd
 
 from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.facts import SweepFacts
-from sslbench.leaderboard.predictions import TestCells, predicted_labels, shared_cells
+from sslbench.leaderboard.predictions import (
+    TestCells,
+    TestFrames,
+    labelled_cells,
+    predicted_labels,
+)
 from sslbench.leaderboard.report.style import series_class
 from sslbench.results import TrialRecord
 
@@ -28,7 +33,7 @@ class Material:
     @property
     def arms(self) -> tuple[str, ...]:
         """Every arm in the order of the sweep file: the order of the panels and of the colours."""
-        planned = [arm.name for arm in self.facts.arms]
+        planned = [arm.name for arm in self.facts.arms if arm.name not in self.facts.copies]
         return (*planned, *sorted({r.arm for r in self.records} - set(planned)))
 
     def colour(self, arm: str) -> str:
@@ -47,12 +52,13 @@ class Material:
     @cached_property
     def cells(self) -> TestCells:
         """The labelled test cells of the rows."""
-        return shared_cells(self.predictions, [uid for row in self.board.rows for uid in row.uids])
+        frames = TestFrames(predictions=self.predictions)
+        return labelled_cells(frames, [uid for row in self.board.rows for uid in row.uids])
 
     def predicted(self, row: Row) -> np.ndarray:
         """Return the codes (n_seeds, n_cells) that the row's trials predicted under its protocol."""
-        frames = [self.predictions[uid] for uid in row.uids]
-        return np.array([predicted_labels(frame, protocol=row.protocol) for frame in frames])
+        frames, column = [self.predictions[u] for u in row.uids], f"predicted/{row.protocol}"
+        return np.array([predicted_labels(frame, column) for frame in frames])
 
     def label(self, code: int) -> str:
         """Return the name of a label, or its code where the facts name none."""

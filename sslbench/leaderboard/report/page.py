@@ -12,6 +12,7 @@ from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.report.background import facts_section, failures_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
+from sslbench.leaderboard.report.labels import labels_section
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
 from sslbench.leaderboard.report.slices import slices_section
@@ -29,9 +30,12 @@ def render_html(
     facts: SweepFacts,
 ) -> str:
     """Return the whole report as one page; every name in it is escaped."""
-    material = Material(board=board, records=records, predictions=predictions, facts=facts)
+    shown = [record for record in records if record.arm not in facts.copies]
+    material = Material(board=board, records=shown, predictions=predictions, facts=facts)
     sections = [leaderboard_section(material), differences_section(material)]
-    if board.rows:
+    if board.label_curve is not None:
+        sections.append(labels_section(material, board.label_curve))
+    if board.rows and board.metric.of_labels:
         sections += [class_f1_section(material), confusion_section(material)]
     sections += [
         slices_section(material),

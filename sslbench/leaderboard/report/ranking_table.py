@@ -18,7 +18,7 @@ def leaderboard_section(material: Material) -> str:
         return (
             f"<section><h2>Leaderboard</h2><p>No arm has a score.</p>{_remarks(material)}</section>"
         )
-    scale = shared_scale([v for row in board.rows for v in (row.test.low, row.test.high)])
+    scale = shared_scale([row.test for row in board.rows])
     rows = "".join(_row(material, row, scale=scale) for row in board.rows)
     head = "".join(
         f"<th{' class=n' if numeric else ''}>{html.escape(title)}</th>"
@@ -38,14 +38,13 @@ def differences_section(material: Material) -> str:
     compared = [row for row in material.board.rows if row.difference is not None]
     if not compared:
         return ""
-    bounds = [v for r in compared if r.difference for v in (r.difference.low, r.difference.high)]
-    scale = shared_scale([0.0, *bounds])
+    scale = shared_scale([r.difference for r in compared if r.difference], also=[0.0])
     rows = "".join(_difference_row(material, row, scale=scale) for row in compared)
-    reference = html.escape(material.board.reference or "")
+    board, reference = material.board, html.escape(material.board.reference or "")
     return (
-        "<section><h2>Difference to the best supervised arm</h2>"
-        f'<p class="read"><b>How to read:</b> test macro F1 minus that of <b>{reference}</b>, the supervised '
-        f"arm that is best by validation, on the same {material.board.unit}. "
+        f"<section><h2>Difference to the best {board.baseline} arm</h2>"
+        f'<p class="read"><b>How to read:</b> test {html.escape(board.metric.words)} minus that of <b>{reference}</b>, '
+        f"the {board.baseline} arm that is best by validation, on the same {board.unit}. "
         "Right of the dark line: better. A bar that touches the line: not separable.</p>"
         f'<div class="forest">{rows}<div class="axis"><span class="name"></span>{tick_track(scale)}'
         '<span class="value"></span></div></div></section>'
@@ -58,8 +57,8 @@ def _headings(material: Material) -> list[tuple[str, bool]]:
         ("rank", True),
         ("method", False),
         ("protocol", False),
-        ("test macro F1, 95 % interval", False),
-        ("vs best supervised", False),
+        (f"test {material.board.metric.words}, 95 % interval", False),
+        (f"vs best {material.board.baseline}", False),
         *protocols,
         ("seeds", True),
         ("trials", True),
@@ -81,7 +80,7 @@ def _row(material: Material, row: Row, *, scale: Scale) -> str:
         f'<td class="method"><b>{html.escape(row.method)}</b><span>{html.escape(row.regime)}</span></td>'
         f'<td data-label="protocol">{html.escape(row.protocol)}</td>'
         f'<td class="plot">{track}<span class="dim">{score}</span></td>'
-        f'<td class="wide" data-label="vs best supervised">{difference_text(row, digits=3)}</td>'
+        f'<td class="wide" data-label="vs best {material.board.baseline}">{difference_text(row, digits=3)}</td>'
         f'{protocols}<td class="n" data-label="seeds">{len(row.seeds)}</td>'
         f'<td class="n" data-label="trials">{trials_text(row.effort)}</td>'
         f'<td class="n" data-label="seconds">{row.effort.seconds:,.0f}</td></tr>'

@@ -85,6 +85,10 @@ svg.ticks{width:100%;height:18px;overflow:visible}
 dl{display:grid;grid-template-columns:minmax(7em,11em) 1fr;gap:6px 16px;margin:0;font-size:14px}
 dt{color:var(--ink-3)}
 dd{margin:0;overflow-wrap:anywhere}
+.finding{font-weight:600;margin:0 0 12px}
+.panels.wide{grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr))}
+table.labels{margin:14px 0 0;width:auto}
+table.labels td,table.labels th{white-space:nowrap;padding-right:28px}
 code{font:12.5px ui-monospace,"DejaVu Sans Mono",monospace}
 @media(max-width:860px){
 main{padding:18px 12px 40px}

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
+from sslbench.leaderboard.intervals import Estimate
 from sslbench.leaderboard.report.svg import Scale, number, scale_over
-from sslbench.leaderboard.statistics import Estimate
 
 
-def shared_scale(values: Sequence[float]) -> Scale:
-    """Return the scale, in percent of a track's width, on which all values fit."""
-    return scale_over(values, start=0.0, end=100.0)
+def shared_scale(estimates: Iterable[Estimate], *, also: Sequence[float] = ()) -> Scale:
+    """Return the scale, in percent of a track's width, on which all estimates and other values fit."""
+    values = [v for e in estimates for v in (e.low, e.mean, e.high) if math.isfinite(v)]
+    return scale_over([*values, *also], start=0.0, end=100.0)
 
 
 def interval_track(estimate: Estimate, *, scale: Scale, colour: str, tip: str) -> str:
-    """Return a track with a dot at the mean and a bar over the interval."""
-    low, mean, high = (scale(v) for v in (estimate.low, estimate.mean, estimate.high))
-    bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>'
-    return _track(scale, bar + _dot(mean, css="mean"), colour=colour, tip=tip)
+    """Return a track with a dot at the mean and a bar over the interval, where it is known."""
+    bar = ""
+    if estimate.is_known:
+        low, high = scale(estimate.low), scale(estimate.high)
+        bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>'
+    return _track(scale, bar + _dot(scale(estimate.mean), css="mean"), colour=colour, tip=tip)
 
 
 def dots_track(value: float, other: float | None, *, scale: Scale, colour: str, tip: str) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
+from sslbench.leaderboard.board import Leaderboard
 from sslbench.leaderboard.facts import PlannedArm, SweepFacts
+from sslbench.leaderboard.ranking import rank_arms
 from sslbench.results import CurvePoint, Failure, Regime, TrialRecord, TrialResult
 
 LABELS = (
@@ -61,6 +63,10 @@ class FakeSweep:
     records: list[TrialRecord]
     predictions: dict[str, pd.DataFrame]
     facts: SweepFacts
+    units: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def ranked(self) -> Leaderboard:
+        return rank_arms(self.records, self.predictions, self.facts, units=self.units)
 
 
 def fake_sweep(arms: Sequence[FakeArm] = ARMS, *, donors: Sequence[str] = ("p4",)) -> FakeSweep:

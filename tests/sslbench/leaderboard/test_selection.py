@@ -1,13 +1,26 @@
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sslbench.errors import DataError
-from sslbench.leaderboard.selection import confirmed_arm, refuse_mixed_data
+from sslbench.leaderboard.metric import Measure, ranked_metric
+from sslbench.leaderboard.predictions import TestFrames
+from sslbench.leaderboard.selection import Confirmed, confirmed_arm, refuse_mixed_data
 from sslbench.results import TrialRecord, chosen_trial
 from tests.sslbench.leaderboard.fake_sweep import MAE, PCA, SUPERVISED, FakeSweep, fake_sweep
+
+
+def confirmed_in(
+    records: Sequence[TrialRecord], predictions: Mapping[str, pd.DataFrame], *, arm: str
+) -> tuple[Confirmed | None, tuple[str, ...]]:
+    frames = TestFrames(predictions=predictions)
+    return confirmed_arm(
+        records, frames, arm=arm, measure=Measure(metric=ranked_metric("macro_f1"))
+    )
 
 
 def searched(sweep: FakeSweep, arm: str) -> list[TrialRecord]:
@@ -63,9 +76,9 @@ def test_an_arm_without_a_search_trial_that_has_a_score_has_no_choice() -> None:
 def test_the_protocol_is_the_best_by_validation_whatever_the_test_says() -> None:
     arm = replace(SUPERVISED, validation={"head": 0.7, "knn": 0.8, "linear_probe": 0.75})
     sweep = fake_sweep([arm])
-    confirmed, _ = confirmed_arm(sweep.records, sweep.predictions, arm="supervised")
+    confirmed, _ = confirmed_in(sweep.records, sweep.predictions, arm="supervised")
     assert confirmed is not None
-    assert confirmed.protocol(preferred="head") == "knn"
+    assert confirmed.protocol(preferred=["head"]) == "knn"
 
 
 @pytest.mark.parametrize(
@@ -76,9 +89,9 @@ def test_of_equal_protocols_that_of_the_objective_is_chosen_else_the_first_by_na
 ) -> None:
     arm = replace(SUPERVISED, validation={"head": 0.8, "knn": 0.7, "linear_probe": 0.8})
     sweep = fake_sweep([arm])
-    confirmed, _ = confirmed_arm(sweep.records, sweep.predictions, arm="supervised")
+    confirmed, _ = confirmed_in(sweep.records, sweep.predictions, arm="supervised")
     assert confirmed is not None
-    assert confirmed.protocol(preferred=preferred) == chosen
+    assert confirmed.protocol(preferred=[preferred]) == chosen
 
 
 def test_confirm_trials_of_another_recipe_are_counted_but_not_used() -> None:
@@ -86,7 +99,7 @@ def test_confirm_trials_of_another_recipe_are_counted_but_not_used() -> None:
     confirmed = [r for r in sweep.records if r.stage == "confirm"]
     old = [changed(r, uid=f"old-{r.uid}", recipe="an older best") for r in confirmed]
     frames = {**sweep.predictions, **{f"old-{uid}": f for uid, f in sweep.predictions.items()}}
-    arm, holes = confirmed_arm([*sweep.records, *old], frames, arm="pca")
+    arm, holes = confirmed_in([*sweep.records, *old], frames, arm="pca")
     assert arm is not None
     assert {r.uid for r in arm.records} == set(sweep.predictions)
     assert (arm.n_test_openings, holes) == (2, ())
@@ -99,7 +112,7 @@ def test_a_failed_confirm_trial_and_one_without_predictions_are_holes() -> None:
         changed(r, outcome="failed", result=None) if r.uid == uids[0] else r for r in sweep.records
     ]
     frames = {uid: frame for uid, frame in sweep.predictions.items() if uid != uids[1]}
-    arm, holes = confirmed_arm(records, frames, arm="pca")
+    arm, holes = confirmed_in(records, frames, arm="pca")
     assert arm is not None
     assert [r.uid for r in arm.records] == uids[2:]
     assert len(holes) == 2
@@ -123,7 +136,7 @@ def test_a_protocol_that_is_not_whole_for_every_seed_is_a_hole_and_never_average
             else r
             for r in records
         ]
-    arm, holes = confirmed_arm(records, frames, arm="pca")
+    arm, holes = confirmed_in(records, frames, arm="pca")
     assert arm is not None
     assert list(arm.validation) == ["linear_probe"]
     assert holes == ("pca: knn is whole for 4 of 5 seeds, left out",)
@@ -131,14 +144,14 @@ def test_a_protocol_that_is_not_whole_for_every_seed_is_a_hole_and_never_average
 
 def test_an_arm_that_was_never_confirmed_is_a_hole() -> None:
     sweep = fake_sweep([PCA])
-    arm, holes = confirmed_arm(searched(sweep, "pca"), {}, arm="pca")
+    arm, holes = confirmed_in(searched(sweep, "pca"), {}, arm="pca")
     assert arm is None
     assert holes == ("pca: no confirm trial of its chosen recipe has test predictions",)
 
 
 def test_seeds_are_in_order_so_that_arms_pair_by_position() -> None:
     sweep = fake_sweep([PCA])
-    arm, _ = confirmed_arm(sweep.records[::-1], sweep.predictions, arm="pca")
+    arm, _ = confirmed_in(sweep.records[::-1], sweep.predictions, arm="pca")
     assert arm is not None
     seeds = [r.config["seed"] for r in arm.records]
     assert seeds == sorted(seeds)

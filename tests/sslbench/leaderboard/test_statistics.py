@@ -6,14 +6,16 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from sslbench.leaderboard import statistics
-from sslbench.leaderboard.statistics import (
+from sslbench.leaderboard.intervals import (
     ArmScores,
-    cell_difference,
-    cell_interval,
+    bootstrap_difference,
+    bootstrap_interval,
+    t_difference,
+    t_interval,
+)
+from sslbench.leaderboard.statistics import (
     cell_scores,
     class_f1,
-    donor_difference,
-    donor_interval,
     donor_scores,
     macro_f1,
     seed_scores,
@@ -101,7 +103,7 @@ def test_many_cells_are_resampled_in_chunks_that_add_up(monkeypatch: pytest.Monk
 
 def test_identical_predictions_differ_by_exactly_nothing() -> None:
     first, second = cell_scores(TRUTH, [guesses(5), guesses(5)])
-    difference = cell_difference(first, second)
+    difference = bootstrap_difference(first, second)
     assert (difference.mean, difference.low, difference.high) == (0.0, 0.0, 0.0)
     assert difference.spans_zero
 
@@ -113,9 +115,9 @@ def test_pairing_on_the_same_cells_narrows_the_difference() -> None:
     wrong = np.flatnonzero((worse != TRUTH).all(axis=0))[:2]
     better[:, wrong] = TRUTH[wrong]
     first, second = cell_scores(TRUTH, [better, worse])
-    paired = cell_difference(first, second)
+    paired = bootstrap_difference(first, second)
     shuffled = np.random.default_rng(0).permutation(second.per_unit)
-    unpaired = cell_difference(first, ArmScores(mean=second.mean, per_unit=shuffled))
+    unpaired = bootstrap_difference(first, ArmScores(mean=second.mean, per_unit=shuffled))
     assert (paired.high - paired.low) < 0.7 * (unpaired.high - unpaired.low)
 
 
@@ -152,7 +154,8 @@ def test_one_seed_leaves_the_noise_of_the_cells_alone() -> None:
 
 def test_the_interval_holds_the_mean_and_stays_in_its_range() -> None:
     for accuracy in (0.2, 0.7, 0.99):
-        interval = cell_interval(cell_scores(TRUTH, [guesses(12, accuracy=accuracy)])[0])
+        (scores,) = cell_scores(TRUTH, [guesses(12, accuracy=accuracy)])
+        interval = bootstrap_interval(scores).within(0, 1)
         assert 0.0 <= interval.low <= interval.mean <= interval.high <= 1.0
 
 
@@ -175,15 +178,15 @@ def test_a_donor_without_labelled_cells_does_not_count() -> None:
     assert len(arm.per_unit) == 1
 
 
-def test_donor_intervals_are_those_of_the_t_tests_of_scipy() -> None:
+def test_t_intervals_are_those_of_the_t_tests_of_scipy() -> None:
     generator = np.random.default_rng(15)
     first, second = generator.uniform(0.5, 0.8, 7), generator.uniform(0.5, 0.8, 7)
     arms = [ArmScores(mean=float(v.mean()), per_unit=v) for v in (first, second)]
     one = stats.ttest_1samp(first, 0.0).confidence_interval(0.95)
-    interval = donor_interval(arms[0])
+    interval = t_interval(arms[0])
     assert (interval.low, interval.high) == pytest.approx((one.low, one.high))
     paired = stats.ttest_rel(first, second).confidence_interval(0.95)
-    difference = donor_difference(arms[0], arms[1])
+    difference = t_difference(arms[0], arms[1])
     assert (difference.low, difference.high) == pytest.approx((paired.low, paired.high))
 
 
@@ -229,7 +232,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(
     for _ in range(n_repeats):
         luck = generator.random(len(truth))
         arm, other = cell_scores(truth, [drawn(0.0, luck), drawn(-0.03, luck)])
-        mean, difference = cell_interval(arm), cell_difference(arm, other)
+        mean, difference = bootstrap_interval(arm), bootstrap_difference(arm, other)
         covered += [
             mean.low <= truths[0] <= mean.high,
             difference.low <= truths[0] - truths[1] <= difference.high,

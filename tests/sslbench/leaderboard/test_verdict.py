@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from sslbench.leaderboard.ranking import rank_arms
-from sslbench.leaderboard.verdict import NOT_SEPARABLE, best_by_validation
+from sslbench.leaderboard.standing import best_by_validation
+from sslbench.leaderboard.verdict import NOT_SEPARABLE
 from tests.sslbench.leaderboard.fake_sweep import (
     MAE,
     PCA,

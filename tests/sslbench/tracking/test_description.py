@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sslbench.tracking.description import MAX_PARAMS, run_name, run_params, shown_values
+from sslbench.tracking.description import (
+    MAX_PARAMS,
+    planned_tags,
+    run_name,
+    run_params,
+    shown_values,
+)
 from tests.sslbench.tracking.fake_ledger import job_of
 
 
@@ -53,3 +59,11 @@ class FlatConfig:
 
     def flat(self) -> dict[str, Any]:
         return self._values
+
+
+def test_the_scenario_is_that_of_the_trial() -> None:
+    job = job_of()
+    assert planned_tags(job)["sslbench.scenario"] == "in_data"
+    elsewhere = job.config.model_copy(update={"scenario": "zero_shot", "corpus": ("kang18",)})
+    tags = planned_tags(job.model_copy(update={"config": elsewhere}))
+    assert tags["sslbench.scenario"] == "zero_shot"

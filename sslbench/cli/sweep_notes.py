@@ -1,0 +1,58 @@
+"""What a reader of a leaderboard must know of the sweep itself: its corpus, its labels, its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sslbench.cli.question import Question
+from sslbench.data.manifest import StoreManifest
+from sslbench.registry import EVALUATIONS
+from sslbench.search.spec import SweepSpec
+
+_SCENARIO = {
+    "transfer": "pretrained on a corpus without the target's cells",
+    "zero_shot": "pretrained on a corpus alone, genes chosen there, no target cell but for the probes",
+}
+
+
+def sweep_notes(question: Question) -> tuple[str, ...]:
+    """Return the notes, in the order in which they matter."""
+    spec, manifest = question.sweep_spec, StoreManifest.model_validate(question.data)
+    limits = (_corpus(spec, manifest, question), _labels(spec, manifest, question), _tasks(spec))
+    return tuple(line for lines in limits for line in lines)
+
+
+def _corpus(spec: SweepSpec, manifest: StoreManifest, question: Question) -> Iterator[str]:
+    if not spec.corpus or question.corpus_data is None:
+        return
+    corpus = StoreManifest.model_validate(question.corpus_data)
+    learning = [name for name in spec.arms if spec.learns_from_corpus(name)]
+    others = [name for name in spec.arms if name not in learning]
+    yield f"{spec.scenario}: {', '.join(learning)} {_SCENARIO[spec.scenario]}" + (
+        f"; {', '.join(others)} learn from the target's training cells" if others else ""
+    )
+    n_measured = manifest.n_genes - manifest.n_genes_missing
+    yield (
+        f"corpus: {'; '.join(corpus.joined) or corpus.dataset}; {manifest.dataset} measured "
+        f"{n_measured:,} of its {manifest.n_genes:,} genes"
+    )
+    if corpus.guard:
+        yield f"no cell of the target is in the corpus ({corpus.guard})"
+
+
+def _labels(spec: SweepSpec, manifest: StoreManifest, question: Question) -> Iterator[str]:
+    if not manifest.label_names:
+        left_out = f": {', '.join(question.left_out)} cannot be ranked" if question.left_out else ""
+        yield f"cells of {manifest.dataset} have no labels{left_out}; arms are ranked by {spec.objective.metric}"
+    if spec.label_fraction < 1:
+        yield (
+            f"{100 * spec.label_fraction:g} % of the labels of training and validation cells exist in this sweep, "
+            "the same ones for every arm and seed"
+        )
+
+
+def _tasks(spec: SweepSpec) -> Iterator[str]:
+    names = [given["name"] for given in spec.evaluation]
+    late = [name for name in names if EVALUATIONS.constant(name, "confirm_only")]
+    if late:
+        yield f"scored in the confirm stage only, so that no recipe was chosen by it: {', '.join(late)}"
