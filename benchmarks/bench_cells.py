@@ -14,7 +14,7 @@ import torch
 from anndata import AnnData, read_h5ad
 from scipy.sparse import csr_matrix
 
-from sslbench.data.catalogue import spec_from_h5ad
+from sslbench.data.catalogue import spec_of_file
 from sslbench.data.cells import TARGET_SUM, Cells
 from sslbench.data.store import open_cells, prepare_store
 from sslbench.data.store_writer import OBS
@@ -74,7 +74,7 @@ def bench_cells(*, n_cells: int, n_genes: int, density: float = DENSITY) -> Benc
     path = Path(folder.name) / "cells.h5ad"
     in_all = -(-n_cells * N_DONORS // 3)
     write_synthetic_h5ad(design_of(n_cells=in_all, n_genes=n_genes, density=density), path)
-    spec = spec_from_h5ad(path, label_key="cell_type", donor_key="donor", batch_key="batch")
+    spec = spec_of_file(path, label_key="cell_type", donor_key="donor", batch_key="batch")
     store = prepare_store(spec, n_top_genes=None, root=Path(folder.name))
     cells = open_cells(store, "train").at(np.arange(n_cells))
     names = pd.read_parquet(store / OBS, columns=["cell"])["cell"].to_numpy()[cells.row_ids]

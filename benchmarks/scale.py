@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.side_by_side import Row, at_most
 from benchmarks.table import Repeated, cells_of
 from sslbench.config import TrialConfig
-from sslbench.data.catalogue import spec_from_h5ad
+from sslbench.data.catalogue import spec_of_file
 
 GROUP = "scale"
 SIZES = (10_000, 100_000, 1_000_000)
@@ -64,7 +64,7 @@ class Place:
         """Return the store, building it if it is not there."""
         from sslbench.data.store import prepare_store
 
-        spec = spec_from_h5ad(self.file, label_key="cell_type", donor_key="donor")
+        spec = spec_of_file(self.file, label_key="cell_type", donor_key="donor")
         return prepare_store(spec, n_top_genes=None, root=self.folder / "stores")
 
 

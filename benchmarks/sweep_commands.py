@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from benchmarks.search_task import ARM, SLOTS, SearchTask, sweep_document
-from sslbench.data.catalogue import spec_from_h5ad
+from sslbench.data.catalogue import spec_of_file
 from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord, chosen_trial
 from sslbench.search.leftovers import TOKEN, TOKEN_VARIABLE, clear_up, scratch_folder
@@ -124,7 +124,7 @@ def our_store(task: SearchTask) -> Iterator[Path]:
     from sslbench.data.store import prepare_store
 
     with TemporaryDirectory(prefix="sslbench-benchmark-") as place:
-        spec = spec_from_h5ad(
+        spec = spec_of_file(
             task.file, label_key=LABEL_KEY, donor_key=DONOR_KEY, batch_key=BATCH_KEY
         )
         yield prepare_store(spec, n_top_genes=None, root=Path(place))

@@ -11,13 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import nn
 
 from sslbench.config import EncoderChoice, TrialConfig
-from sslbench.embedding import Coverage, PulledEncoder, embed_anndata, embedded_cells
+from sslbench.embedding import Coverage, PulledEncoder, embedded_cells, predicted_labels
 from sslbench.encoders.base import Encoder, build_encoder
 from sslbench.errors import ConfigError, DataError, SetupError
 from sslbench.ledger import sha256, sync_folder
@@ -154,11 +153,11 @@ def embed(
             fix="for example X_sslbench",
         )  # fmt: skip
     pulled = load_encoder(model, device=device)
-    z, coverage = embed_anndata(pulled, adata, counts=counts)
-    adata.obsm[key] = z
-    adata.uns["sslbench"] = {**pulled.about, **coverage.as_uns(), "key": key}
-    print(f"genes    {coverage}", file=sys.stderr)
-    return coverage
+    cells = embedded_cells(pulled, adata, counts=counts)
+    adata.obsm[key] = cells.z
+    adata.uns["sslbench"] = {**pulled.about, **cells.coverage.as_uns(), "key": key}
+    print(f"genes    {cells.coverage}", file=sys.stderr)
+    return cells.coverage
 
 
 def load_classifier(folder: str | Path, *, device: str = "cpu") -> nn.Module:
@@ -207,18 +206,11 @@ def annotate(
     RefusedError, SetupError
         If `model` cannot be loaded, as `load_encoder` says.
     """
-    import pandas as pd
-
     classifier = load_classifier(model, device=device)
     pulled = load_encoder(model, device=device)
     cells = embedded_cells(pulled, adata, counts=counts)
-    with torch.inference_mode():
-        logits = classifier(torch.from_numpy(cells.z).to(device)).cpu()  # (n_cells, n_labels)
-    probability, code = torch.softmax(logits, dim=1).max(dim=1)
-    label = np.where(cells.has_counts, code.numpy(), -1)
-    names = pd.Index(pulled.label_names)
-    adata.obs["sslbench_label"] = pd.Categorical.from_codes(label, categories=names)
-    adata.obs["sslbench_prob"] = np.where(cells.has_counts, probability.numpy(), np.float32("nan"))
+    for name, column in predicted_labels(pulled, cells, classifier=classifier).items():
+        adata.obs[name] = column.array
     adata.uns["sslbench_annotation"] = {**pulled.about, **cells.coverage.as_uns()}
     print(f"genes    {cells.coverage}", file=sys.stderr)
     return cells.coverage

@@ -78,8 +78,7 @@ class PulledEncoder:
 
         `counts` names the slot of the raw counts ("layers/counts", "raw" or "X"); otherwise it is looked for.
         """
-        z, _ = embed_anndata(self, adata, counts=counts)
-        return z
+        return embedded_cells(self, adata, counts=counts).z
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +90,6 @@ class EmbeddedCells:
         np.ndarray
     )  # (n_cells,) bool: whether any gene of the model was counted; if not, z says nothing
     coverage: Coverage
-
-
-def embed_anndata(
-    pulled: PulledEncoder, adata: AnnData, *, counts: str | None = None
-) -> tuple[np.ndarray, Coverage]:
-    """Return z (n_cells, embedding_dim) float32 in the order of obs_names, and what was found.
-
-    Raises what `embedded_cells` raises.
-    """
-    cells = embedded_cells(pulled, adata, counts=counts)
-    return cells.z, cells.coverage
 
 
 def embedded_cells(

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from sslbench.errors import ConfigError
+from sslbench.registry import EVALUATIONS
 
 Direction = Literal["max", "min"]
 Regime = Literal["self-supervised", "supervised", "unsupervised", "untrained"]
@@ -17,6 +18,9 @@ Outcome = Literal["finished", "stopped", "failed"]
 FailureKind = Literal["diverged", "collapsed", "oom", "killed", "error"]
 
 RECORD_SCHEMA = 1
+MACRO_F1 = (
+    "macro_f1"  # the one metric that every task of cell types has, and that means the same in all
+)
 PROJECTED = "_projector"  # ends a task's name in metric keys where it scores the projector's output
 _KEY = re.compile(r"(train|val|test)/([a-z0-9_]+)/([a-z0-9_]+)")
 
@@ -188,11 +192,15 @@ def champion(records: Iterable[TrialRecord]) -> Champion | None:
     """Return the best confirmed checkpoint by validation alone: the best arm, then the best of its seeds.
 
     An arm is judged by the mean over the seeds of its chosen recipe, under the protocol where that mean is best, in
-    the metric of the objective. Scores of a projector do not count: the model that is taken home embeds without it.
+    the metric of the objective; another task's score of that name counts only if it is macro F1, which all tasks mean
+    alike. Scores of a projector and of a fine-tuned copy do not count: the model that is taken home embeds without
+    them. Nor do arms that learnt from fewer of the labels than others.
     Arms of every regime count if they left a checkpoint; None if none did. Ties go to the arm that comes first by
     name and to the lowest seed. Test scores are never looked at.
     """
-    known = list(records)
+    given = list(records)
+    most = max((_label_fraction(record) for record in given), default=1.0)
+    known = [record for record in given if _label_fraction(record) == most]
     arms = sorted({record.arm for record in known})
     found = [best for arm in arms if (best := _best_of_arm(known, arm)) is not None]
     return max(found, key=lambda best: best.validation, default=None)
@@ -204,7 +212,7 @@ def _best_of_arm(records: list[TrialRecord], arm: str) -> Champion | None:
         return None
     kept = [r for r in records if r.arm == arm and r.recipe == chosen.recipe and _has_checkpoint(r)]
     kept.sort(key=lambda r: (r.config["seed"], r.uid))
-    means = _means_by_protocol(kept, metric=MetricKey.parse(chosen.objective).metric)
+    means = _means_by_protocol(kept, objective=MetricKey.parse(chosen.objective))
     if not means:
         return None
     key = max(sorted(means), key=lambda name: means[name])
@@ -217,15 +225,27 @@ def _has_checkpoint(record: TrialRecord) -> bool:
     return confirmed and any(name.startswith("checkpoint/") for name in record.files)
 
 
-def _means_by_protocol(records: list[TrialRecord], *, metric: str) -> dict[MetricKey, float]:
+def _label_fraction(record: TrialRecord) -> float:
+    return float(record.config.get("label_fraction", 1.0))
+
+
+def _means_by_protocol(
+    records: list[TrialRecord], *, objective: MetricKey
+) -> dict[MetricKey, float]:
     """Return the mean validation score of every protocol that all the records were scored by."""
     names = [{MetricKey.parse(name) for name in _scores(r)} for r in records]
     shared = set.intersection(*names) if names else set()
     return {
         key: sum(_scores(r)[str(key)] for r in records) / len(records)
         for key in shared
-        if key.split == "val" and key.metric == metric and not key.of_projector
+        if key.split == "val" and key.metric == objective.metric and not key.of_projector
+        if key.metric == MACRO_F1 or key.evaluation == objective.evaluation
+        if not _trains_encoder(key.evaluation)
     }
+
+
+def _trains_encoder(task: str) -> bool:
+    return task in EVALUATIONS.names() and bool(EVALUATIONS.constant(task, "trains_encoder"))
 
 
 def _scores(record: TrialRecord) -> dict[str, float]:

@@ -162,7 +162,7 @@ def embed(
     device: DeviceOption = Device.cpu,
     force: ForceCopyOption = False,
 ) -> None:
-    """Write a copy of an .h5ad with the model's embedding in obsm["X_sslbench"]."""
+    """Write a copy of a file of cells with the model's embedding in obsm["X_sslbench"]."""
     from sslbench.cli.embed import embed_file
 
     slot = counts.value if counts else None
@@ -178,7 +178,7 @@ def annotate(
     device: DeviceOption = Device.cpu,
     force: ForceCopyOption = False,
 ) -> None:
-    """Write a copy of an .h5ad with cell types in obs["sslbench_label"], by a model with a classifier."""
+    """Write a copy of a file of cells with cell types in obs["sslbench_label"], by a model with a classifier."""
     from sslbench.cli.annotate import annotate_file
 
     slot = counts.value if counts else None

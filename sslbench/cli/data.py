@@ -54,9 +54,9 @@ def check(
 ) -> None:
     """Say whether a sweep can use these cells, what they cannot answer, and write their data-set YAML."""
     from sslbench.cli.data_check import check_cells_files
-    from sslbench.data.catalogue import spec_from_h5ad
+    from sslbench.data.catalogue import spec_of_file
 
-    spec = spec_from_h5ad(
+    spec = spec_of_file(
         files[0],
         label_key=label_key,
         donor_key=None if donor_key == "none" else donor_key,

@@ -40,9 +40,13 @@ OverrideOption = Annotated[
 ]
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", help="a data-set YAML or an .h5ad instead of the sweep's own"),
+    typer.Option(
+        "--data", help="a data-set YAML, or an .h5ad, .zarr or .h5mu, instead of the sweep's own"
+    ),
 ]
-LabelKeyOption = Annotated[str | None, typer.Option("--label-key", help="obs column of cell types")]
+LabelKeyOption = Annotated[
+    str | None, typer.Option("--label-key", help="obs column of cell types; none: no labels")
+]
 DonorKeyOption = Annotated[
     str | None, typer.Option("--donor-key", help="obs column of donors; none: split cells by label")
 ]

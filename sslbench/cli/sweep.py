@@ -16,7 +16,8 @@ from sslbench.cli.label_shares import labels_left
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
-from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_from_h5ad
+from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
+from sslbench.data.source_files import CELLS_SUFFIXES
 from sslbench.errors import ConfigError
 from sslbench.ledger import Ledger
 from sslbench.provenance import provenance
@@ -27,7 +28,7 @@ from sslbench.search.spec import SweepSpec, load_sweep, plan_line
 
 
 class OwnCells(NamedTuple):
-    """What the command line says of the user's cells: a data-set YAML, or an .h5ad and its keys."""
+    """What the command line says of the user's cells: a data-set YAML, or a file of cells and its keys."""
 
     data: str | None = None
     label_key: str | None = None
@@ -58,12 +59,12 @@ def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
 
 
 def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
-    """Return the sweep's own data set, or the user's: a data-set YAML or an .h5ad with its keys."""
+    """Return the sweep's own data set, or the user's: a data-set YAML or a file of cells with its keys."""
     data, *keys = cells
-    if data is None or not data.endswith(".h5ad"):
+    if data is None or not data.rstrip("/").endswith(CELLS_SUFFIXES):
         if any(keys):
             raise ConfigError(
-                "keys and slots are given beside an .h5ad; a data-set YAML holds its own",
+                "keys and slots are given beside a file of cells; a data-set YAML holds its own",
                 code="C051",
                 where=data or spec.dataset.name,
                 fix="--data my.h5ad, or write them into the YAML",
@@ -71,14 +72,14 @@ def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
         return load_dataset(data or spec.dataset.name)
     if cells.label_key is None or cells.donor_key is None:
         raise ConfigError(
-            "an .h5ad needs its keys",
+            "a file of cells needs its keys",
             code="C050",
             where=data,
-            fix="--label-key cell_type --donor-key donor (or --donor-key none: cells split by label)",
+            fix="--label-key cell_type --donor-key donor (--donor-key none: cells are split; --label-key none: no labels)",
         )
-    return spec_from_h5ad(
+    return spec_of_file(
         data,
-        label_key=cells.label_key,
+        label_key=None if cells.label_key == "none" else cells.label_key,
         donor_key=None if cells.donor_key == "none" else cells.donor_key,
         batch_key=cells.batch_key,
         counts=cast("Slot | None", cells.counts),

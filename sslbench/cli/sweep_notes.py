@@ -56,3 +56,6 @@ def _tasks(spec: SweepSpec) -> Iterator[str]:
     late = [name for name in names if EVALUATIONS.constant(name, "confirm_only")]
     if late:
         yield f"scored in the confirm stage only, so that no recipe was chosen by it: {', '.join(late)}"
+    tuned = [name for name in names if EVALUATIONS.constant(name, "trains_encoder")]
+    if tuned:
+        yield f"{', '.join(tuned)} trains a copy of the encoder; `pull` gives the encoder as it was pretrained"

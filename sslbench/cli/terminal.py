@@ -145,8 +145,13 @@ class _LatestLine(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message until the next beat."""
-        self._text = record.getMessage()
+        """Keep a message until the next beat; a warning stays."""
+        if record.levelno < logging.WARNING:
+            self._text = record.getMessage()
+            return
+        if err.is_terminal:
+            redraw("")
+        say("note", record.getMessage())
 
     def close(self) -> None:
         """Take the line away, so that what follows stands where it stood."""

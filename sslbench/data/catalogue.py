@@ -173,15 +173,15 @@ def load_dataset(name_or_path: str | Path) -> DatasetSpec:
     return spec.model_copy(update=named)
 
 
-def spec_from_h5ad(
+def spec_of_file(
     path: str | Path,
     *,
-    label_key: str,
+    label_key: str | None,
     donor_key: str | None,
     batch_key: str | None = None,
     counts: Slot | None = None,
 ) -> DatasetSpec:
-    """Return the description of a user's own .h5ad; its donors are assigned to splits when it is read."""
+    """Return the description of a user's own file of cells; its donors are assigned to splits when it is read."""
     path = Path(path)
     return DatasetSpec(
         name=_name_of(path),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sslbench.errors import DataError
 
 MANIFEST = "manifest.json"
-STORE_SCHEMA = 3
+STORE_SCHEMA = 4
 
 
 class StoreManifest(BaseModel):

@@ -14,7 +14,7 @@ def describe_data(manifest: StoreManifest) -> str:
     missing = f" ({manifest.n_genes_missing:,} not measured)" if manifest.n_genes_missing else ""
     parts = [f"{manifest.n_cells:,} cells x {manifest.n_genes:,} genes{missing}"]
     parts += [f"{n_donors} donors" if n_donors else "donors not known"]
-    parts += [f"{n_types} cell types" + _not_scored(manifest)]
+    parts += [f"{n_types} cell types{_not_scored(manifest)}" if n_types else "no labels"]
     counts = f"counts: {manifest.counts_slot} ({manifest.counts_reason}, all checked)"
     return f"{manifest.dataset:<12} {', '.join(parts)}    {counts}"
 

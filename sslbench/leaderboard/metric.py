@@ -6,11 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sslbench.results import MetricKey
-
-MACRO_F1 = (
-    "macro_f1"  # the one metric that is worked out anew from the predicted label of every cell
-)
+from sslbench.results import MACRO_F1, MetricKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +21,7 @@ class RankedMetric:
 
     @property
     def of_labels(self) -> bool:
-        """Whether it follows from the predicted label of every cell."""
+        """Whether it is worked out anew from the predicted label of every cell."""
         return self.name == MACRO_F1
 
 

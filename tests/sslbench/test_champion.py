@@ -106,3 +106,30 @@ def test_the_order_of_the_records_is_irrelevant_and_ties_go_to_the_first() -> No
 def test_nothing_confirmed_means_no_champion() -> None:
     assert champion([]) is None
     assert champion(arm("a")) is None
+
+
+def test_a_fine_tuned_copy_does_not_count_because_it_is_not_what_is_taken_home() -> None:
+    tuned = {"val/fine_tune/macro_f1": 0.99}
+    best = champion(arm("a", scores(0.6, 0.2) | tuned) + arm("b", scores(0.7, 0.2)))
+    assert best is not None
+    assert (best.record.arm, best.protocol) == ("b", "knn")
+
+
+def test_an_arm_that_was_tuned_on_fewer_labels_is_not_taken_home() -> None:
+    few = [
+        record.model_copy(update={"config": {**record.config, "label_fraction": 0.05}})
+        for record in arm("a_at_5", scores(0.9, 0.9))
+    ]
+    best = champion([*few, *arm("a", scores(0.5, 0.5))])
+    assert best is not None
+    assert best.record.arm == "a"
+
+
+def test_scores_of_one_name_but_of_another_meaning_do_not_count() -> None:
+    objective = "val/integration/total"
+    totals = {OBJECTIVE: 0.1, objective: 0.5, "val/scib/total": 0.9}
+    other = {OBJECTIVE: 0.1, objective: 0.6, "val/scib/total": 0.1}
+    records = arm("a", totals) + arm("b", other)
+    best = champion(record.model_copy(update={"objective": objective}) for record in records)
+    assert best is not None
+    assert (best.record.arm, best.protocol) == ("b", "integration")

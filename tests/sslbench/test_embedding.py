@@ -12,7 +12,7 @@ from scipy import sparse
 
 from sslbench.data import anndata_slots
 from sslbench.data.opening import open_cells_file, open_cells_files
-from sslbench.embedding import Coverage, PulledEncoder, embed_anndata, embedded_slots
+from sslbench.embedding import Coverage, PulledEncoder, embedded_cells, embedded_slots
 from sslbench.encoders.base import build_encoder
 from sslbench.errors import DataError
 
@@ -129,9 +129,9 @@ def test_counts_are_found_in_the_layer_then_in_raw_with_its_own_genes():
     in_raw = in_raw[:, 35:].copy()
     in_raw.X = in_raw.X.log1p()
     for other, slot in ((in_layer, "layers/counts"), (in_raw, "raw")):
-        found, coverage = embed_anndata(model, other)
-        assert coverage.counts_slot == slot
-        np.testing.assert_allclose(found, z, atol=1e-5)
+        found = embedded_cells(model, other)
+        assert found.coverage.counts_slot == slot
+        np.testing.assert_allclose(found.z, z, atol=1e-5)
 
 
 def test_a_slot_asked_for_is_the_one_that_is_read():
@@ -178,9 +178,9 @@ def test_coverage_counts_genes_and_cells_and_warns_where_little_is_found(caplog)
     values[4] = 0
     few.X = sparse.csr_matrix(values)
     with caplog.at_level(logging.WARNING, logger="sslbench"):
-        _, good = embed_anndata(model, some)
+        good = embedded_cells(model, some).coverage
         assert caplog.records == []
-        _, poor = embed_anndata(model, few)
+        poor = embedded_cells(model, few).coverage
         assert [r.levelname for r in caplog.records] == ["WARNING", "WARNING"]
     assert (good.n_genes_found, good.n_cells_without_counts) == (36, 0)
     assert (poor.n_genes_found, poor.n_cells_without_counts, poor.fraction) == (30, 1, 0.75)
@@ -193,9 +193,9 @@ def test_fewer_than_half_of_the_genes_are_refused_before_anything_is_embedded():
 
 
 def test_no_cells_give_no_rows():
-    z, coverage = embed_anndata(pulled(), cells()[:0].copy())
-    assert z.shape == (0, 8)
-    assert isinstance(coverage, Coverage)
+    none = embedded_cells(pulled(), cells()[:0].copy())
+    assert none.z.shape == (0, 8)
+    assert isinstance(none.coverage, Coverage)
 
 
 def test_an_encoder_with_batch_norm_embeds_a_cell_alone_as_in_company():

@@ -11,7 +11,7 @@ from sslbench.data.catalogue import (
     DatasetSpec,
     dataset_names,
     load_dataset,
-    spec_from_h5ad,
+    spec_of_file,
 )
 from sslbench.data.places import place_of
 from sslbench.data.store import prepare_store, read_manifest
@@ -85,7 +85,7 @@ def test_splits_without_donors_are_an_error(tmp_path: Path) -> None:
 
 
 def test_the_name_of_an_own_file_is_safe_as_a_folder(tmp_path: Path) -> None:
-    spec = spec_from_h5ad(tmp_path / "my cells (2).h5ad", label_key="a", donor_key=None)
+    spec = spec_of_file(tmp_path / "my cells (2).h5ad", label_key="a", donor_key=None)
     assert spec.name == "my_cells_2"
 
 
@@ -164,7 +164,7 @@ WITH_FOLDER = pytest.mark.skipif(
 def test_cells_that_are_no_whole_numbers_have_no_entry_and_are_refused(tmp_path: Path) -> None:
     assert "pancreas_mini" not in dataset_names()
     cells = Path("folder:pancreas_mini.h5ad")
-    spec = spec_from_h5ad(tmp_path / "x.h5ad", label_key="cell_type", donor_key=None)
+    spec = spec_of_file(tmp_path / "x.h5ad", label_key="cell_type", donor_key=None)
     with pytest.raises(DataError, match="counts expected"):
         prepare_store(spec.model_copy(update={"files": (cells,)}), n_top_genes=None, root=tmp_path)
 

@@ -6,7 +6,7 @@ import anndata
 import numpy as np
 import pytest
 
-from sslbench.data.catalogue import DatasetSpec, spec_from_h5ad
+from sslbench.data.catalogue import DatasetSpec, spec_of_file
 from sslbench.data.checking import check_cells, copies_across_donors
 from sslbench.data.known_genes import bundled_symbols
 from sslbench.data.store import prepare_store
@@ -24,7 +24,7 @@ def fine_cells(**design: int) -> anndata.AnnData:
 def described(adata: anndata.AnnData, folder: Path, donor_key: str | None = "donor") -> DatasetSpec:
     file = folder / "my.h5ad"
     adata.write_h5ad(file)
-    return spec_from_h5ad(file, label_key="cell_type", donor_key=donor_key)
+    return spec_of_file(file, label_key="cell_type", donor_key=donor_key)
 
 
 def test_cells_with_nothing_to_say_against_are_green(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_what_a_sweep_refuses_is_red_with_the_same_error(change, code: str, tmp_
 
 def test_what_is_no_file_of_cells_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "my.h5ad").write_text("text")
-    spec = spec_from_h5ad(tmp_path / "my.h5ad", label_key="a", donor_key=None)
+    spec = spec_of_file(tmp_path / "my.h5ad", label_key="a", donor_key=None)
     with pytest.raises(DataError, match="not HDF5"):
         check_cells(spec)
 

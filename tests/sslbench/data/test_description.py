@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sslbench.data.catalogue import load_dataset, spec_from_h5ad
+from sslbench.data.catalogue import load_dataset, spec_of_file
 from sslbench.data.checking import Checked, WholeLook, check_cells
 from sslbench.data.description import write_description
 from sslbench.data.store import prepare_store, read_manifest
@@ -19,7 +19,7 @@ def checked_cells(folder: Path, donor_key: str | None = "donor") -> tuple[Checke
         {"d0": "1015", "d1": "no", "d2": "a, b: c", "d3": "d3"}
     )
     adata.write_h5ad(file)
-    spec = spec_from_h5ad(file, label_key="cell_type", donor_key=donor_key, batch_key="batch")
+    spec = spec_of_file(file, label_key="cell_type", donor_key=donor_key, batch_key="batch")
     checked = check_cells(spec)
     assert checked.whole is not None
     return checked, checked.whole

@@ -151,9 +151,9 @@ def test_a_builder_killed_midway_is_cleared_away_by_the_next_one(tmp_path: Path)
     code = (
         "import os, sys; from pathlib import Path\n"
         "from sslbench.data import store_building, store\n"
-        "from sslbench.data.catalogue import spec_from_h5ad\n"
+        "from sslbench.data.catalogue import spec_of_file\n"
         "store_building.write_atomically = lambda *a: os._exit(137)\n"
-        "spec = spec_from_h5ad(sys.argv[1], label_key='cell_type', donor_key='donor', "
+        "spec = spec_of_file(sys.argv[1], label_key='cell_type', donor_key='donor', "
         "batch_key='batch')\n"
         "store.prepare_store(spec, n_top_genes=None, root=Path(sys.argv[2]))"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sslbench.data import synthetic
-from sslbench.data.catalogue import spec_from_h5ad
+from sslbench.data.catalogue import spec_of_file
 from sslbench.data.store import open_cells, prepare_store
 from sslbench.data.synthetic import SyntheticDesign, synthetic_adata, write_synthetic_h5ad
 
@@ -47,7 +47,7 @@ def test_a_streamed_file_becomes_a_store(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("sslbench.data.stored_cells.BLOCK_VALUES", 70 * DESIGN.n_genes)
     path = tmp_path / "cells.h5ad"
     write_synthetic_h5ad(DESIGN, path)
-    spec = spec_from_h5ad(path, label_key="cell_type", donor_key="donor", batch_key="batch")
+    spec = spec_of_file(path, label_key="cell_type", donor_key="donor", batch_key="batch")
     cells = open_cells(prepare_store(spec, n_top_genes=None, root=tmp_path), "train")
     wanted = synthetic_adata(DESIGN)[cells.row_ids].X.toarray()
     np.testing.assert_array_equal(cells.dense_counts(), wanted)
