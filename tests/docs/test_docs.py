@@ -16,7 +16,7 @@ import yaml
 from benchmarks.__main__ import arguments
 from sslbench.cli import app
 from sslbench.cli.listing import known
-from sslbench.config import TrainingOptions, TrialConfig
+from sslbench.config import Scenario, TrainingOptions, TrialConfig
 from sslbench.data.catalogue import load_dataset
 from sslbench.data.store import prepare_store
 from sslbench.errors import ConfigError, DataError, RefusedError, SetupError
@@ -142,7 +142,8 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"])
 def test_every_name_is_one_of_the_list(page: str) -> None:
     words = {span for span in spans(page) if re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", span)}
-    assert words <= {name for _, name, _ in known()} | {"make", "sslbench", "z"}
+    named = {name for _, name, _ in known()} | set(get_args(Scenario))
+    assert words <= named | {"make", "sslbench", "z"}
 
 
 # Paths

@@ -72,11 +72,12 @@ def test_a_corpus_is_named_with_its_cells_its_genes_and_who_learns_from_it() -> 
 
 
 def test_fewer_labels_and_tasks_of_the_confirm_stage_are_said() -> None:
-    few, late = sweep_notes(
+    few, late, copy = sweep_notes(
         question(label_fraction=0.1, evaluation=[{"name": "knn"}, {"name": "fine_tune"}])
     )
     assert few.startswith("10 % of the labels")
     assert late.endswith("no recipe was chosen by it: fine_tune")
+    assert copy.startswith("fine_tune trains a copy of the encoder")
 
 
 def test_what_cannot_be_ranked_without_labels_is_said_with_what_ranks_instead() -> None:
