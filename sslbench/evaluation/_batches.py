@@ -34,7 +34,7 @@ def batched_cells(embedded: Embedded, *, most: int, fewest_of_label: int = 2) ->
     Raises
     ------
     DataError
-        D310 no batches, D311 one batch, D312 one label, D313 no label of several batches, D314 too few cells.
+        D310 no batches, D312 one label, D313 no label of several batches, D314 too few cells, D319 one batch.
     DivergedError
         If z of any cell is NaN or infinite.
     """
@@ -45,7 +45,7 @@ def batched_cells(embedded: Embedded, *, most: int, fewest_of_label: int = 2) ->
     label, batch = embedded.label[known], batch[known]
     _refuse_unusable(label, batch, names=embedded.label_names, kind=kind)
     _refuse_unshared(label, batch, fewest=fewest_of_label, kind=kind)
-    z = finite(embedded.z, of="the scored cells")[known]
+    z = finite(embedded.z, of="the embedding of the scored cells")[known]
     return BatchedCells(z=z, label=label, batch=batch, cells=cells.at(known))
 
 
@@ -78,8 +78,8 @@ def _refuse_unusable(
     if len(batches) < 2:
         raise DataError(
             "integration needs cells of at least two batches (donors, where no batches are named)",
-            code="D311",
-            found=f"all {len(batch):,} scored cells are of {kind} {batches[0]!r}",
+            code="D319",
+            found=f"all {len(batch):,} scored cells are of {kind} {str(batches[0])!r}",
             fix="put several into the split, or name the column of batches: `batch_key: …`",
         )
     if len(labels) < 2:

@@ -45,16 +45,22 @@ def labelled_reference(
     DivergedError
         If z of any cell, labelled or not, is NaN or infinite.
     """
-    z = finite(fit_on.output(of), of="the training cells")
-    labelled = fit_on.label != UNLABELLED
-    if not labelled.any():
-        raise ValueError(f"none of the {labelled.size} training cells is labelled; label some")
+    z = finite(fit_on.output(of), of="the embedding of the training cells")
+    labelled = labelled_positions(fit_on)
     return z[labelled], fit_on.label[labelled].astype(np.int64)
+
+
+def labelled_positions(fit_on: Embedded) -> np.ndarray:
+    """Return the positions (n,) of the labelled training cells; raise ValueError if there are none."""
+    labelled = np.flatnonzero(fit_on.label != UNLABELLED)
+    if not labelled.size:
+        raise ValueError(f"none of the {len(fit_on.label)} training cells is labelled; label some")
+    return labelled
 
 
 def finite(values: np.ndarray, *, of: str) -> np.ndarray:
     """Return `values` as float64; raise DivergedError if one is NaN or infinite, so that it is never scored."""
     n_bad = int(np.count_nonzero(~np.isfinite(values)))
     if n_bad:
-        raise DivergedError(f"{n_bad} of {values.size} embedding values of {of} are not finite")
+        raise DivergedError(f"{n_bad} of {values.size} values of {of} are not finite")
     return values.astype(np.float64)

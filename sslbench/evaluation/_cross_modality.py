@@ -16,7 +16,12 @@ from sslbench.errors import DataError
 from sslbench.evaluation._cell_types import finite
 from sslbench.evaluation._columns import JoinedColumns, LinearColumns, SparseColumns
 from sslbench.evaluation._expression import cells_of
-from sslbench.evaluation._modality_scale import Measured, measured_positions
+from sslbench.evaluation._modality_scale import (
+    Measured,
+    Scale,
+    fitted_scale,
+    measured_positions,
+)
 from sslbench.evaluation.base import Embedded, Evaluation
 from sslbench.metrics.regression import (
     Columns,
@@ -37,6 +42,7 @@ CROSS_MODALITY_METRICS: Mapping[str, Direction] = {
     "expression_ridge_pearson_per_feature": "max",
 }
 N_FOLDS = 5
+FEWEST_CELLS = 2 * N_FOLDS  # measured training cells
 Predict = Callable[[Embedded], Columns]  # standardised values (n_cells, n_features)
 
 
@@ -53,7 +59,7 @@ class Known:
 
     def at(self, index: np.ndarray) -> Known:
         """Return the cells at `index` (n,), in that order."""
-        return Known(cells=cells_at(self.cells, index), targets=self.targets.at(index))
+        return Known(cells=self.cells.at(index), targets=self.targets.at(index))
 
 
 class Learnt(NamedTuple):
@@ -90,27 +96,32 @@ class Material:
 
 
 def material(
-    train: Embedded, val: Embedded, *, measured: Measured, generator: np.random.Generator
+    train: Embedded, val: Embedded, *, scale: Scale | None, generator: np.random.Generator
 ) -> Material:
-    """Pick the cells whose second modality was measured; draw the five parts of the training cells.
+    """Pick the cells whose second modality was measured; fit its scale and draw the five parts on training cells.
 
     Raises
     ------
     DivergedError
         If z of a cell is NaN or infinite.
     DataError
-        If fewer than two training cells were measured.
+        D310 if the data set names no second modality, D321 if fewer than ten training cells were measured.
     """
-    for embedded, of in ((train, "the training cells"), (val, "the validation cells")):
+    for embedded, of in (
+        (train, "the embedding of the training cells"),
+        (val, "the embedding of the validation cells"),
+    ):
         finite(embedded.z, of=of)
-    known = _known(train, measured)
-    if known is None or len(known) < 2:
+    index = measured_positions(cells_of(train, task="cross_modality"))
+    if len(index) < FEWEST_CELLS:
         raise DataError(
-            "at least two training cells must have the second modality to learn it from, "
-            f"got {0 if known is None else len(known)}",
-            code="D311",
+            f"a second modality is learnt from at least {FEWEST_CELLS} training cells that have it, got {len(index)}",
+            code="D321",
             fix="name measured donors under `splits: {train: …}` of the data set, or leave the task out",
         )
+    measured = fitted_scale(cells_of(train, task="cross_modality").at(index), scale=scale)
+    known = _known(train, measured)
+    assert known is not None
     return Material(
         train=known,
         val=_known(val, measured),
@@ -129,11 +140,9 @@ def fit_learner(learner: Learner, given: Material) -> Fit:
     if given.val is not None:
         return Fit(predict=learner.chosen(given.train, held_out=given.val).predict)
     parts, settings = [], []
-    for number in np.unique(given.fold):
-        inside, outside = (
-            np.flatnonzero(given.fold != number),
-            np.flatnonzero(given.fold == number),
-        )
+    for number in range(N_FOLDS):
+        held = given.fold == number
+        inside, outside = np.flatnonzero(~held), np.flatnonzero(held)
         held_out = given.train.at(outside)
         learnt = learner.chosen(given.train.at(inside), held_out=held_out)
         parts.append((outside, learnt.predict(held_out.cells)))
@@ -153,9 +162,9 @@ def evaluation_of(cells: Embedded, given: Material, *, arm: Fit, reference: Fit)
     DivergedError
         If z of a cell, or a prediction, is NaN or infinite.
     DataError
-        If none of the cells was measured and they are no validation cells.
+        D322 if none of the cells was measured and they are no validation cells.
     """
-    finite(cells.z, of="the scored cells")
+    finite(cells.z, of="the embedding of the scored cells")
     known = _known(cells, given.measured)
     if known is not None:
         return _scored(
@@ -165,7 +174,7 @@ def evaluation_of(cells: Embedded, given: Material, *, arm: Fit, reference: Fit)
     if arm.out_of_fold is None or not np.isin(rows, given.val_rows).all():
         raise DataError(
             f"none of the {len(rows)} scored cells has the second modality",
-            code="D312",
+            code="D322",
             fix="name measured donors under `splits` of the data set, or leave the task out",
         )
     assert reference.out_of_fold is not None
@@ -185,7 +194,9 @@ def _scored(known: Known, given: Material, *, arm: Columns, reference: Columns) 
         bias=given.train.targets.moments()[0],
     )
     donor = cells_of(known.cells, task="cross_modality").donor
-    weights = np.vstack([np.ones(len(known)), unit_weights(donor)])  # all cells, then units
+    weights = np.vstack(
+        [np.ones(len(known), dtype=np.float32), unit_weights(donor)]
+    )  # all cells, then units
     of_features = pearson_per_feature(truth=truth, predicted=predicted, weights=weights)
     of_reference = pearson_per_feature(truth=truth, predicted=restored(reference))
     scores = {
@@ -206,17 +217,5 @@ def _known(embedded: Embedded, measured: Measured) -> Known | None:
     index = measured_positions(cells_of(embedded, task="cross_modality"))
     if not len(index):
         return None
-    picked = cells_at(embedded, index)
+    picked = embedded.at(index)
     return Known(cells=picked, targets=measured(cells_of(picked, task="cross_modality")))
-
-
-def cells_at(embedded: Embedded, index: np.ndarray) -> Embedded:
-    """Return the cells at `index` (n,) with their embedding, in that order."""
-    cells = None if embedded.cells is None else embedded.cells.at(index)
-    return Embedded(
-        z=embedded.z[index],
-        label=embedded.label[index],
-        label_names=embedded.label_names,
-        cells=cells,
-        networks=embedded.networks,
-    )

@@ -17,7 +17,7 @@ from sslbench.errors import DivergedError
 from sslbench.evaluation._columns import LinearColumns
 from sslbench.evaluation._cross_modality import Known, Learnt, Predict
 from sslbench.evaluation._expression import row_blocks
-from sslbench.evaluation._ridge import Standardisation
+from sslbench.evaluation._standardisation import Standardisation
 from sslbench.evaluation.base import Embedded
 from sslbench.seeding import global_stream
 
@@ -78,6 +78,8 @@ class GradientLearner:
         def is_over(network: Network, epoch: int) -> bool:
             nonlocal best, kept, after
             error = self._error(network, held_out)
+            if not math.isfinite(error):
+                raise DivergedError(f"the error on the cells held out is {error} at epoch {epoch}")
             if error < best:
                 best, kept, after = error, copy.deepcopy(network.state_dict()), epoch
             return epoch - after >= PATIENCE

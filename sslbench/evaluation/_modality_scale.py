@@ -37,11 +37,6 @@ def measured_positions(cells: Cells) -> np.ndarray:
     return np.flatnonzero(modality_of(cells).measured[cells.row_ids])
 
 
-def measured_cells(cells: Cells) -> Cells:
-    """Return those cells whose second modality was measured; there may be none."""
-    return cells.at(measured_positions(cells))
-
-
 def fitted_scale(train: Cells, *, scale: Scale | None) -> Measured:
     """Return what puts the second modality of cells, all measured, on the scale asked for, (n_cells, n_features).
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from sslbench.evaluation._standardisation import Standardisation
+
 MAX_ITERATIONS = (
     2000  # standardised z converges in tens; scikit-learn warns aloud where it does not
-)
-FLAT = (
-    1e-6  # a dimension that varies by less, relative to its mean, is float32 rounding, not signal
 )
 
 
@@ -20,15 +19,14 @@ class Probe:
     """A fitted probe; `regression` is None where there was one label only, which everyone then gets."""
 
     known: np.ndarray  # (n_known,) int64: codes of the labels that it can give, ascending
-    centre: np.ndarray  # (embedding_dim,)
-    scale: np.ndarray  # (embedding_dim,)
+    standardise: Standardisation
     regression: LogisticRegression | None
 
     def labels(self, query: np.ndarray) -> np.ndarray:
         """Return the label codes (n_query,) int64 of cells (n_query, embedding_dim)."""
         if self.regression is None:
             return np.full(len(query), self.known[0], dtype=np.int64)
-        predicted = self.regression.predict((query - self.centre) / self.scale)
+        predicted = self.regression.predict(self.standardise(query))
         return np.asarray(predicted, dtype=np.int64)
 
     def probabilities(self, query: np.ndarray, *, n_labels: int) -> np.ndarray:
@@ -40,8 +38,7 @@ class Probe:
         if self.regression is None:
             found[:, self.known] = 1.0
         else:
-            standardised = (query - self.centre) / self.scale
-            found[:, self.known] = self.regression.predict_proba(standardised)
+            found[:, self.known] = self.regression.predict_proba(self.standardise(query))
         return found
 
 
@@ -52,10 +49,8 @@ def fit_probe(reference: np.ndarray, label: np.ndarray, *, c: float) -> Probe:
     strength of the L2 penalty.
     """
     known = np.unique(label).astype(np.int64)
-    centre, scale = reference.mean(axis=0), reference.std(axis=0)
-    scale[scale <= FLAT * np.abs(centre)] = 1.0
-    regression = None
+    standardise, regression = Standardisation.of(reference), None
     if len(known) > 1:
         regression = LogisticRegression(C=c, class_weight="balanced", max_iter=MAX_ITERATIONS)
-        regression.fit((reference - centre) / scale, label)
-    return Probe(known=known, centre=centre, scale=scale, regression=regression)
+        regression.fit(standardise(reference), label)
+    return Probe(known=known, standardise=standardise, regression=regression)

@@ -32,14 +32,15 @@ Predict = Callable[[np.ndarray], np.ndarray]
 def reconstruction_evaluation(cells: Cells, predict: Predict) -> Evaluation:
     """Score predicted expression of all cells, which `predict` gives for positions (n,) as (n, n_genes).
 
-    Memory grows with units and genes, not with cells.
+    Of memory it takes units times cells and units times genes, never cells times genes. The first unit is all cells,
+    the others are those of `metrics.units`.
 
     Raises
     ------
     DivergedError
         If a prediction is NaN or infinite.
     """
-    weights = np.vstack([np.ones(len(cells)), unit_weights(cells.donor)])  # all cells, then units
+    weights = np.vstack([np.ones(len(cells), dtype=np.float32), unit_weights(cells.donor)])
     total, error = (TotalVariance(n_units=len(weights), n_features=cells.n_genes) for _ in range(2))
     of_genes: Moments | None = None
     squared_error = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +41,20 @@ class Embedded:
     cells: Cells | None = None  # the cells themselves; None where only an embedding is known
     networks: Networks | None = None  # what embedded them; None where only an embedding is known
 
+    def at(self, index: np.ndarray) -> Embedded:
+        """Return the cells at positions `index` (n,), in that order, by the same networks."""
+        logits, projected = (
+            None if rows is None else rows[index] for rows in (self.logits, self.projected)
+        )
+        return replace(
+            self,
+            z=self.z[index],
+            label=self.label[index],
+            logits=logits,
+            projected=projected,
+            cells=None if self.cells is None else self.cells.at(index),
+        )
+
     def output(self, of: EmbeddingOf) -> np.ndarray:
         """Return z, or the projector's output; raise ConfigError if the arm has no projector."""
         found = {"encoder": self.z, "projector": self.projected}[of]
@@ -55,22 +69,29 @@ class Embedded:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Scores by metric name, and what an interval of the ranking one can be made of."""
+    """Scores by metric name, and what an interval of the ranking one can be made of.
+
+    `predicted` is of tasks that rank by macro F1, from which any interval of it follows. Others give `per_unit`: the
+    ranking score of each test donor by itself, in the order of their names and NaN where a donor has none, or of
+    resampled cells where there is one donor. With neither, seeds are all that an interval can be made of.
+    """
 
     scores: dict[str, float]
     predicted: np.ndarray | None = None  # (n_cells,) int64 codes into label_names
-    per_unit: np.ndarray | None = (
-        None  # (n_units,) the ranking score under each row of `metrics.units.unit_weights`
-    )
+    per_unit: np.ndarray | None = None  # (n_units,): one for each row of `unit_weights` of donors
 
 
-Fitted = Callable[[Embedded], Evaluation]  # scores are finite and named as in `metrics`
+Fitted = Callable[[Embedded], Evaluation]  # scores are named as in `metrics`
 
 
 class EvaluationTask(ABC):
-    """A downstream task; subclasses take `(options)`."""
+    """A downstream task; subclasses take `(options)`.
 
-    metrics: ClassVar[Mapping[str, Direction]]  # the first one ranks
+    What the class does not say that it needs, it does not look at: scores stay the same without it.
+    """
+
+    # The first one ranks. "max": 1 is the most; "min": 0 is the least.
+    metrics: ClassVar[Mapping[str, Direction]]
     # What an arm must have to be scored ("classifier", "decoder"); an arm without it is left out.
     needs_of_arm: ClassVar[tuple[str, ...]] = ()
     # What the cells must have ("labels", "batches", "modality"); a sweep on others is an error.
@@ -81,7 +102,18 @@ class EvaluationTask(ABC):
 
     @abstractmethod
     def fit(self, *, train: Embedded, val: Embedded, generator: np.random.Generator) -> Fitted:
-        """Fit on `train`, choose by `val` if there is anything to choose, and return what scores cells."""
+        """Fit on `train`, choose by `val` if there is anything to choose, and return what scores cells.
+
+        Neither the cells nor the networks are changed, and what is returned may score any cells, any number of times.
+        All that is random is drawn from `generator`.
+
+        Raises
+        ------
+        SslbenchError or ValueError
+            If cells or networks lack what the class says that it needs, here or when cells are scored.
+        DivergedError
+            If what is fitted on or scored by is NaN or infinite: such an arm has no score.
+        """
 
 
 def build_evaluation(name: str, options: dict[str, Any]) -> EvaluationTask:

@@ -61,7 +61,9 @@ class Calibration(EvaluationTask):
         predict = fitted(reference, label, n_labels)
 
         def evaluate(cells: Embedded) -> Evaluation:
-            probabilities, predicted = predict(finite(cells.z, of="the scored cells"))
+            probabilities, predicted = predict(
+                finite(cells.z, of="the embedding of the scored cells")
+            )
             scores = {
                 "macro_f1": macro_f1(truth=cells.label, predicted=predicted, n_labels=n_labels),
                 "ece": expected_calibration_error(probabilities, truth=cells.label),

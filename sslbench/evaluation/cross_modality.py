@@ -18,9 +18,7 @@ from sslbench.evaluation._cross_modality import (
     fit_learner,
     material,
 )
-from sslbench.evaluation._expression import cells_of
 from sslbench.evaluation._gradient_learner import GradientLearner
-from sslbench.evaluation._modality_scale import fitted_scale, measured_cells
 from sslbench.evaluation._ridge_learner import ExpressionReference, RidgeLearner, of_embedding
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.registry import EVALUATIONS
@@ -63,12 +61,10 @@ class CrossModality(EvaluationTask):
         DivergedError
             If z of a cell, a loss or a prediction is NaN or infinite.
         DataError
-            If the data set names no second modality, or fewer than two training cells were measured.
+            D310 if the data set names no second modality, D321 if fewer than ten training cells were measured; and,
+            when cells are scored, D322 if none of them was.
         """
-        scale = fitted_scale(
-            measured_cells(cells_of(train, task="cross_modality")), scale=self.options.scale
-        )
-        given = material(train, val, measured=scale, generator=generator)
+        given = material(train, val, scale=self.options.scale, generator=generator)
         arm = fit_learner(self._learner(seed=int(generator.integers(2**31))), given)
         reference = self.reference.fit(train, val, given)
 

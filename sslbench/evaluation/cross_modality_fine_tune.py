@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from torch import nn
 
 from sslbench.config import ComponentOptions
 from sslbench.data.packed import Expression
-from sslbench.errors import ConfigError
 from sslbench.evaluation._cross_modality import (
     CROSS_MODALITY_METRICS,
     evaluation_of,
@@ -21,9 +18,9 @@ from sslbench.evaluation._cross_modality import (
 )
 from sslbench.evaluation._expression import cells_of
 from sslbench.evaluation._gradient_learner import GradientLearner
-from sslbench.evaluation._modality_scale import fitted_scale, measured_cells
 from sslbench.evaluation._ridge_learner import ExpressionReference
-from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted, Networks
+from sslbench.evaluation._trained_encoder import networks_of, trainable_copy
+from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 
@@ -57,12 +54,10 @@ class CrossModalityFineTune(EvaluationTask):
 
     def fit(self, *, train: Embedded, val: Embedded, generator: np.random.Generator) -> Fitted:
         """Train a copy of the encoder and a head on the measured cells of `train`; raises as `cross_modality`."""
-        networks = _networks(train)
-        cells = cells_of(train, task="cross_modality_fine_tune")
-        scale = fitted_scale(measured_cells(cells), scale=self.options.scale)
-        given = material(train, val, measured=scale, generator=generator)
+        networks = networks_of(train, task="cross_modality_fine_tune", instead="cross_modality")
+        given = material(train, val, scale=self.options.scale, generator=generator)
         learner = GradientLearner(
-            lambda: _trainable(networks.encoder),
+            lambda: trainable_copy(networks.encoder),
             see=_Seen(networks.device),
             seed=int(generator.integers(2**31)),
             device=networks.device,
@@ -85,18 +80,3 @@ class _Seen:
     def __call__(self, cells: Embedded, index: np.ndarray) -> Expression:
         known = cells_of(cells, task="cross_modality_fine_tune")
         return known.minibatch(index, device=self.device).expression
-
-
-def _networks(train: Embedded) -> Networks:
-    if train.networks is None:
-        raise ConfigError(
-            "evaluation task 'cross_modality_fine_tune' trains the encoder, and only its embedding is known",
-            code="C030",
-            fix="score it by cross_modality",
-        )
-    return train.networks
-
-
-def _trainable(encoder: nn.Module) -> nn.Module:
-    """Return a copy whose weights are all trained, whatever was frozen before."""
-    return copy.deepcopy(encoder).requires_grad_(True)

@@ -60,7 +60,7 @@ def _evaluate(embedded: Embedded) -> Evaluation:
             code="C030",
             fix="score it by reconstruction",
         )
-    finite(embedded.z, of="the scored cells")
+    finite(embedded.z, of="the embedding of the scored cells")
     cells, decode = cells_of(embedded, task="decoder_reconstruction"), networks.reconstruct
 
     def predict(index: np.ndarray) -> np.ndarray:

@@ -13,10 +13,16 @@ from torch import Tensor, nn
 
 from sslbench.class_balance import accuracy_of, balanced_cross_entropy, balanced_weights
 from sslbench.config import ComponentOptions, TrainingOptions
-from sslbench.data.cells import UNLABELLED, CellBatch, Cells
+from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder, embed_cells, embed_rows
-from sslbench.errors import ConfigError
-from sslbench.evaluation._cell_types import CELL_TYPE_METRICS, cell_type_evaluation, finite
+from sslbench.evaluation._cell_types import (
+    CELL_TYPE_METRICS,
+    cell_type_evaluation,
+    finite,
+    labelled_positions,
+)
+from sslbench.evaluation._expression import cells_of
+from sslbench.evaluation._trained_encoder import networks_of, trainable_copy
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.metrics.classification import macro_f1
 from sslbench.registry import EVALUATIONS
@@ -59,17 +65,12 @@ class FineTune(EvaluationTask):
 
     def fit(self, *, train: Embedded, val: Embedded, generator: np.random.Generator) -> Fitted:
         """Train on the labelled cells of `train`, keep what is best on those of `val`."""
-        cells, networks = train.cells, train.networks
-        if cells is None or networks is None or val.cells is None:
-            raise ConfigError(
-                "evaluation task 'fine_tune' trains an encoder, and here is only an embedding",
-                code="C035",
-                fix="score it by knn or linear_probe",
-            )
-        known = cells.at(np.flatnonzero(train.label != UNLABELLED))
+        networks = networks_of(train, task="fine_tune", instead="knn or linear_probe")
+        known = cells_of(train, task="fine_tune").at(labelled_positions(train))
+        looked_at = cells_of(val, task="fine_tune")
         seed, device = int(generator.integers(2**31)), networks.device
         network = _network(networks.encoder, known, seed=seed).to(device)
-        best = _Best(network, val.cells, device, patience=self.options.patience)
+        best = _Best(network, looked_at, device, patience=self.options.patience)
         fit(
             network,
             known,
@@ -82,8 +83,8 @@ class FineTune(EvaluationTask):
         network.load_state_dict(best.weights)
 
         def evaluate(scored: Embedded) -> Evaluation:
-            assert scored.cells is not None
-            logits = finite(network.logits(scored.cells, device), of="the fine-tuned classifier")
+            cells = cells_of(scored, task="fine_tune")
+            logits = finite(network.logits(cells, device), of="the fine-tuned classifier")
             return cell_type_evaluation(logits.argmax(axis=1), scored)
 
         return evaluate
@@ -140,7 +141,7 @@ def _network(encoder: Encoder, known: Cells, *, seed: int) -> _Network:
     label = torch.from_numpy(known.label)
     weight = balanced_weights(label, n_labels=len(known.label_names))
     with global_stream(seed, "init"):
-        return _Network(copy.deepcopy(encoder), weight)
+        return _Network(trainable_copy(encoder), weight)
 
 
 class _Best:

@@ -54,7 +54,7 @@ class Integration(EvaluationTask):
         val: Embedded,  # nothing is chosen
         generator: np.random.Generator,  # the part that is scored is the same for every seed
     ) -> Fitted:
-        """Return what scores cells; DataError D310 to D314 where they say nothing about batches."""
+        """Return what scores cells; DataError D310, D312 to D314 or D319 where they say nothing about batches."""
         return _evaluate
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -50,21 +50,10 @@ class LinearProbe(EvaluationTask):
     ) -> Fitted:
         """Fit on the labelled cells of `train`; every cell's label is predicted."""
         reference, label = labelled_reference(train, of=self.of)
-        predict = fitted_probe(reference, label, c=self.c)
+        probe = fit_probe(reference, label, c=self.c)
 
         def evaluate(cells: Embedded) -> Evaluation:
-            query = finite(cells.output(self.of), of="the scored cells")
-            return cell_type_evaluation(predict(query), cells)
+            query = finite(cells.output(self.of), of="the embedding of the scored cells")
+            return cell_type_evaluation(probe.labels(query), cells)
 
         return evaluate
-
-
-def fitted_probe(
-    reference: np.ndarray, label: np.ndarray, *, c: float
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what gives cells (n_query, embedding_dim) the labels (n_query,) int64 of logistic regression.
-
-    `reference` (n_reference, embedding_dim) is float64, `label` (n_reference,) codes from 0. With one label
-    only, everyone gets it.
-    """
-    return fit_probe(reference, label, c=c).labels

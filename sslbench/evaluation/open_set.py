@@ -74,7 +74,7 @@ class OpenSet(EvaluationTask):
         probe = fit_probe(reference[told], label[told], c=C)
 
         def evaluate(cells: Embedded) -> Evaluation:
-            z = finite(cells.z, of="the scored cells")
+            z = finite(cells.z, of="the embedding of the scored cells")
             positive = np.isin(cells.label, _common_enough(hidden, cells))
             known = np.isin(cells.label, probe.known)
             _refuse_one_sided(positive, known, hidden, cells)
@@ -147,15 +147,15 @@ def _unit_weights(cells: Embedded) -> np.ndarray:
 
 
 def _of_units(scores: np.ndarray, whole: float, cells: Embedded) -> np.ndarray | None:
-    """Return the scores of the units (n_units,), or None if a donor has cells of one side only.
+    """Return the scores of the units (n_units,); of a donor that has cells of one side only NaN, and None of only such.
 
-    A resample that missed all cells of one side, which is rare, takes the score of all cells.
+    A resample of one donor's cells that missed one side, which is rare, takes the score of all cells.
     """
     missing = np.isnan(scores)
-    resampled = cells.cells is None or len(np.unique(cells.cells.donor.astype(str))) == 1
-    if missing.any() and not resampled:
+    if missing.all():
         return None
-    return np.where(missing, whole, scores)
+    one_donor = cells.cells is None or len(np.unique(cells.cells.donor.astype(str))) == 1
+    return np.where(missing, whole, scores) if one_donor else scores
 
 
 def _refuse_too_few_known(known: np.ndarray, hidden: np.ndarray, names: tuple[str, ...]) -> None:

@@ -56,13 +56,13 @@ class Reconstruction(EvaluationTask):
         DivergedError
             If z of a cell is NaN or infinite.
         """
-        inputs, targets = _part(train, of="the training cells")
-        held_out, held_out_targets = _part(val, of="the validation cells")
+        inputs, targets = _part(train, of="the embedding of the training cells")
+        held_out, held_out_targets = _part(val, of="the embedding of the validation cells")
         path = ridge_path(inputs, targets)
         penalty = float(PENALTIES[path.errors(held_out, held_out_targets).argmin()])
 
         def evaluate(cells: Embedded) -> Evaluation:
-            z = finite(cells.z, of="the scored cells")
+            z = finite(cells.z, of="the embedding of the scored cells")
             predicted = path.predict(z, penalty=penalty)
             return reconstruction_evaluation(_cells(cells), predicted.rows)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
+import torch
 
 from sslbench.config import ComponentOptions
 from sslbench.evaluation._batches import batched_cells
+from sslbench.evaluation._cell_types import finite
 from sslbench.evaluation._expression import sparse_expression
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.metrics.scib import refuse_missing_package, scib_scores
@@ -59,7 +62,11 @@ class Scib(EvaluationTask):
         val: Embedded,  # nothing is chosen
         generator: np.random.Generator,  # the part that is scored is the same for every seed
     ) -> Fitted:
-        """Return what scores cells; DataError D310 to D314 where they say nothing about batches."""
+        """Return what scores cells.
+
+        DataError D310, D312 to D314 or D319 where they say nothing about batches; DivergedError where z is not finite,
+        or the same for all cells.
+        """
         return _evaluate
 
 
@@ -67,5 +74,20 @@ def _evaluate(cells: Embedded) -> Evaluation:
     scored = batched_cells(cells, most=MOST_CELLS, fewest_of_label=FEWEST_OF_LABEL)
     _, batch = np.unique(scored.batch, return_inverse=True)
     expression = sparse_expression(scored.cells, np.arange(len(scored.cells)))
-    scores = scib_scores(scored.z, labels=scored.label, batches=batch, expression=expression)
+    with _kept_threads():
+        scores = scib_scores(scored.z, labels=scored.label, batches=batch, expression=expression)
+    finite(np.array(list(scores.values())), of="scIB, which has none for z that does not vary,")
     return Evaluation(scores=scores)
+
+
+@contextmanager
+def _kept_threads() -> Iterator[None]:
+    """Put torch's number of threads back: the package's parallel kernels set the one of the OpenMP that they share.
+
+    With one for each core, trials side by side train many times slower, and sums are rounded differently.
+    """
+    n_threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)

@@ -18,8 +18,8 @@ def unit_weights(donor: np.ndarray) -> np.ndarray:
     names = np.unique(donor)
     if len(names) > 1:
         return np.asarray(donor == names[:, None], dtype=np.float32)
-    n_cells = len(donor)
-    drawn = np.random.default_rng([_SEED, n_cells]).integers(n_cells, size=(N_RESAMPLES, n_cells))
-    drawn += np.arange(N_RESAMPLES)[:, None] * n_cells
-    counts = np.bincount(drawn.ravel(), minlength=N_RESAMPLES * n_cells)
-    return counts.reshape(N_RESAMPLES, n_cells).astype(np.float32)
+    n_cells, generator = len(donor), np.random.default_rng([_SEED, len(donor)])
+    weights = np.empty((N_RESAMPLES, n_cells), dtype=np.float32)
+    for resample in weights:
+        resample[:] = np.bincount(generator.integers(n_cells, size=n_cells), minlength=n_cells)
+    return weights

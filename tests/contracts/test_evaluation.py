@@ -1,13 +1,23 @@
-"""What holds for every registered evaluation task, the day its file exists; and the evaluator's self-test."""
+"""What holds for every registered evaluation task, the day its file exists; and the evaluator's self-test.
+
+A task says by its class constants what it needs (`needs_of_arm`, `needs_of_cells`, `trains_encoder`); from them follows
+what is asked of it here. `tests/factories.py` makes cells that have all of it.
+"""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
+from scipy.sparse import csr_matrix
 
 from sslbench.config import ComponentOptions
-from sslbench.errors import ConfigError, DivergedError
+from sslbench.data.cells import Cells, CountsMatrix
+from sslbench.errors import ConfigError, DivergedError, SetupError, SslbenchError
 from sslbench.evaluation.base import (
     Embedded,
     Evaluation,
@@ -15,135 +25,161 @@ from sslbench.evaluation.base import (
     Fitted,
     build_evaluation,
 )
+from sslbench.metrics.classification import macro_f1
+from sslbench.metrics.units import N_RESAMPLES, unit_weights
 from sslbench.registry import EVALUATIONS, defining_module
 from sslbench.results import PROJECTED
+from tests.factories import embedded_cells
 
-NAMES = ("rare", "common", "usual", "seldom")
-PREDICTING = pytest.mark.parametrize("name", EVALUATIONS.names())
-
-
-def embedded(seed: int, n_cells: int = 120, spread: float = 1.0) -> Embedded:
-    """Four overlapping types in eight dimensions, a tenth unlabelled, with logits of a noisy classifier."""
-    centres = 1.2 * np.random.default_rng(7).normal(size=(len(NAMES), 8))
-    random = np.random.default_rng(seed)
-    kind = random.choice(len(NAMES), size=n_cells, p=[0.1, 0.4, 0.3, 0.2])
-    z = (centres[kind] + spread * random.normal(size=(n_cells, 8))).astype(np.float32)
-    label = np.where(random.random(n_cells) < 0.1, -1, kind)
-    logits = np.eye(len(NAMES))[kind] + random.normal(size=(n_cells, len(NAMES)))
-    return Embedded(z=z, label=label, label_names=NAMES, logits=logits.astype(np.float32))
+# Tasks that `make check` leaves to `make test`, with the reason.
+SLOW = {"scib": "jax compiles its functions anew for every number of cells"}
 
 
-def picked(cells: Embedded, index: np.ndarray) -> Embedded:
-    assert cells.logits is not None
-    return replace(cells, z=cells.z[index], label=cells.label[index], logits=cells.logits[index])
+def parameter(name: str):
+    return pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [], id=name)
 
 
-def run(name: str, *, fit_on: Embedded, score_on: Embedded, seed: int = 0) -> Evaluation:
-    return fitted(build_evaluation(name, {}), fit_on, seed=seed)(score_on)
+def every(chosen: Callable[[type[EvaluationTask]], bool] = lambda task: True):
+    """Parametrize by the names of the tasks whose class is chosen."""
+    names = [n for n in EVALUATIONS.names() if chosen(EVALUATIONS.load(n))]
+    return pytest.mark.parametrize("name", [parameter(name) for name in names])
 
 
-def fitted(task: EvaluationTask, train: Embedded, seed: int = 0) -> Fitted:
-    return task.fit(train=train, val=embedded(2), generator=np.random.default_rng(seed))
+NEEDS_LABELS = every(lambda task: "labels" in task.needs_of_cells)
+LEARNS_FROM = {"labels", "modality"}  # of `needs_of_cells`: what a task may be fitted to
 
 
-def predictions(evaluation: Evaluation) -> np.ndarray:
-    assert evaluation.predicted is not None
-    return evaluation.predicted
+class Split(NamedTuple):
+    """Cells in three parts, each an `Embedded` with everything."""
+
+    train: Embedded
+    val: Embedded
+    test: Embedded
 
 
-@PREDICTING
-def test_returned_scores_are_the_declared_metrics_finite_and_in_range(name):
-    task_class = EVALUATIONS.load(name)
-    scores = run(name, fit_on=embedded(0), score_on=embedded(1)).scores
-    assert issubclass(task_class, EvaluationTask)
-    assert list(scores) == list(task_class.metrics)
-    assert set(task_class.metrics.values()) <= {"max", "min"}
-    assert all(math.isfinite(s) and 0 <= s <= 1 for s in scores.values())
+def split(cells: Embedded) -> Split:
+    n = len(cells.z)
+    order = np.random.default_rng(0).permutation(n)
+    return Split(*(cells.at(part) for part in np.split(order, [n // 2, 3 * n // 4])))
 
 
-@PREDICTING
-def test_macro_f1_ranks_cell_type_prediction(name):
-    assert next(iter(EVALUATIONS.load(name).metrics)) == "macro_f1"
+@cache
+def usual() -> Split:
+    return split(embedded_cells())
 
 
-@PREDICTING
-def test_every_scored_cell_gets_a_label_of_the_label_set(name):
-    predicted = predictions(run(name, fit_on=embedded(0), score_on=embedded(1)))
-    assert predicted.shape == (120,)
-    assert predicted.dtype == np.int64
-    assert set(predicted.tolist()) <= set(range(len(NAMES)))
+@cache
+def alike() -> Split:
+    return split(embedded_cells(alike=True))
 
 
-@PREDICTING
-def test_the_order_of_scored_cells_changes_nothing(name):
-    train, cells = embedded(0), embedded(1)
-    order = np.random.default_rng(3).permutation(120)
-    straight = run(name, fit_on=train, score_on=cells)
-    shuffled = run(name, fit_on=train, score_on=picked(cells, order))
-    np.testing.assert_array_equal(predictions(shuffled), predictions(straight)[order])
-    assert shuffled.scores == pytest.approx(straight.scores, abs=1e-12)
+def task_of(name: str) -> EvaluationTask:
+    try:
+        return build_evaluation(name, {})
+    except SetupError as missing:
+        pytest.skip(str(missing))
 
 
-@PREDICTING
-def test_the_order_of_training_cells_changes_nothing(name):
-    train, cells = embedded(0), embedded(1)
-    order = np.random.default_rng(3).permutation(120)
-    np.testing.assert_array_equal(
-        predictions(run(name, fit_on=picked(train, order), score_on=cells)),
-        predictions(run(name, fit_on=train, score_on=cells)),
+def fitted(name: str, train: Embedded, val: Embedded, *, seed: int = 0) -> Fitted:
+    return task_of(name).fit(train=train, val=val, generator=np.random.default_rng(seed))
+
+
+def run(name: str, cells: Split, *, seed: int = 0) -> Evaluation:
+    return fitted(name, cells.train, cells.val, seed=seed)(cells.test)
+
+
+@cache
+def honest(name: str) -> tuple[Fitted, Evaluation]:
+    """What was fitted on the usual cells, and its evaluation of the test cells."""
+    evaluate = fitted(name, usual().train, usual().val)
+    return evaluate, evaluate(usual().test)
+
+
+def ranked(name: str, evaluation: Evaluation) -> float:
+    """The ranking score, turned so that higher is better."""
+    metric, direction = next(iter(EVALUATIONS.load(name).metrics.items()))
+    return evaluation.scores[metric] * (1 if direction == "max" else -1)
+
+
+def each(cells: Split, change: Callable[[Embedded], Embedded]) -> Split:
+    return Split(*(change(part) for part in cells))
+
+
+def cells_of(embedded: Embedded) -> Cells:
+    assert embedded.cells is not None
+    return embedded.cells
+
+
+def relabelled(embedded: Embedded, label: np.ndarray) -> Embedded:
+    return replace(embedded, label=label, cells=replace(cells_of(embedded), label=label))
+
+
+def unbatched(embedded: Embedded) -> Embedded:
+    nowhere = np.full(len(embedded.z), "")
+    return replace(embedded, cells=replace(cells_of(embedded), batch=nowhere, donor=nowhere))
+
+
+def undecoded(embedded: Embedded) -> Embedded:
+    if embedded.networks is None:
+        return embedded
+    return replace(embedded, networks=replace(embedded.networks, reconstruct=None))
+
+
+WITHOUT: dict[str, Callable[[Embedded], Embedded]] = {
+    "labels": lambda e: relabelled(e, np.full(len(e.z), -1)),
+    "batches": unbatched,
+    "modality": lambda e: replace(e, cells=replace(cells_of(e), modality=None)),
+    "classifier": lambda e: replace(e, logits=None),
+    "decoder": undecoded,
+    "networks": lambda e: replace(e, networks=None),
+    "projector": lambda e: replace(e, projected=None),
+}
+
+
+def needs(name: str) -> set[str]:
+    task = EVALUATIONS.load(name)
+    found = {*task.needs_of_arm, *task.needs_of_cells}
+    return found | {"networks"} if task.trains_encoder or "decoder" in found else found
+
+
+def shuffled(embedded: Embedded, what: str, random: np.random.Generator) -> Embedded:
+    """Give the cells each other's labels, or each other's second modality."""
+    if what == "labels":
+        return relabelled(embedded, random.permutation(embedded.label))
+    cells = cells_of(embedded)
+    assert cells.modality is not None
+    rows, index = cells.modality.counts.rows, np.arange(len(cells.modality.measured))
+    index[cells.row_ids] = random.permutation(cells.row_ids)
+    modality = replace(
+        cells.modality,
+        counts=CountsMatrix.from_scipy(csr_matrix(rows(index))),
+        measured=cells.modality.measured[index],
     )
+    return replace(embedded, cells=replace(cells, modality=modality))
 
 
-@PREDICTING
-def test_labels_of_scored_cells_change_no_prediction(name):
-    train, cells = embedded(0), embedded(1)
-    other = replace(cells, label=(np.abs(cells.label) + 1) % len(NAMES))
-    np.testing.assert_array_equal(
-        predictions(run(name, fit_on=train, score_on=other)),
-        predictions(run(name, fit_on=train, score_on=cells)),
-    )
+def weights_of(embedded: Embedded) -> dict[str, torch.Tensor]:
+    assert embedded.networks is not None
+    return {k: v.clone() for k, v in embedded.networks.encoder.state_dict().items()}
 
 
-@PREDICTING
-def test_other_scored_cells_change_no_prediction_of_a_cell(name):
-    train, cells = embedded(0), embedded(1)
-    labelled = np.flatnonzero(cells.label >= 0)[:5]
-    alone = [
-        predictions(run(name, fit_on=train, score_on=picked(cells, labelled[i : i + 1])))[0]
-        for i in range(5)
-    ]
-    together = predictions(run(name, fit_on=train, score_on=cells))[labelled]
-    np.testing.assert_array_equal(alone, together)
+# What a task says of itself.
 
 
-@PREDICTING
-def test_the_inputs_are_left_as_they_were(name):
-    train, cells = embedded(0), embedded(1)
-    before = [train.z.copy(), train.label.copy(), cells.z.copy(), cells.label.copy()]
-    run(name, fit_on=train, score_on=cells)
-    for was, now in zip(before, [train.z, train.label, cells.z, cells.label], strict=True):
-        np.testing.assert_array_equal(was, now)
+@every()
+def test_what_a_task_needs_is_said_in_known_words_that_are_read_without_importing_it(name):
+    task = EVALUATIONS.load(name)
+    assert issubclass(task, EvaluationTask)
+    assert set(task.needs_of_arm) <= {"classifier", "decoder"}
+    assert set(task.needs_of_cells) <= {"labels", "batches", "modality"}
+    for constant in ("needs_of_arm", "needs_of_cells", "confirm_only", "trains_encoder"):
+        read = EVALUATIONS.constant(name, constant)
+        assert getattr(task, constant) == (
+            getattr(EvaluationTask, constant) if read is None else read
+        )
 
 
-@PREDICTING
-def test_the_same_generator_gives_the_same_scores(name):
-    train, cells = embedded(0), embedded(1)
-    first = run(name, fit_on=train, score_on=cells, seed=4)
-    again = run(name, fit_on=train, score_on=cells, seed=4)
-    assert first.scores == again.scores
-
-
-@PREDICTING
-def test_an_embedding_that_is_not_finite_is_never_scored(name):
-    cells = embedded(1)
-    assert cells.logits is not None
-    z, logits = cells.z.copy(), cells.logits.copy()
-    z[3, 2], logits[3, 2] = np.inf, np.nan
-    with pytest.raises(DivergedError):
-        run(name, fit_on=embedded(0), score_on=replace(cells, z=z, logits=logits))
-
-
-@PREDICTING
+@every()
 def test_options_read_without_importing_are_those_of_the_module_and_are_documented(name):
     light = EVALUATIONS.options(name)
     imported = defining_module(EVALUATIONS.load(name)).Options
@@ -153,6 +189,281 @@ def test_options_read_without_importing_are_those_of_the_module_and_are_document
     assert all(field.description for field in light.model_fields.values())
     assert EVALUATIONS.summary(name)
 
+
+@every()
+def test_a_task_of_the_encoder_is_the_default_and_no_name_looks_like_one_of_the_projector(name):
+    assert task_of(name).of == "encoder"
+    assert not name.endswith(PROJECTED)
+
+
+@every()
+def test_cells_or_an_arm_without_what_a_task_needs_are_refused(name):
+    for need in needs(name):
+        lacking = each(usual(), WITHOUT[need])
+        with pytest.raises((SslbenchError, ValueError)) as refused:
+            run(name, lacking)
+        if need in ("labels", "modality"):
+            assert need.removesuffix("s") in str(refused.value)
+
+
+@every()
+def test_what_a_task_does_not_say_that_it_needs_changes_no_score(name):
+    bare = usual()
+    for need in WITHOUT.keys() - needs(name):
+        bare = each(bare, WITHOUT[need])
+    assert run(name, bare).scores == pytest.approx(honest(name)[1].scores, abs=1e-12)
+
+
+# What it returns.
+
+
+@every()
+def test_returned_scores_are_the_declared_metrics_finite_and_in_range(name):
+    metrics, scores = EVALUATIONS.load(name).metrics, honest(name)[1].scores
+    assert list(scores) == list(metrics)
+    assert set(metrics.values()) <= {"max", "min"}
+    for metric, score in scores.items():
+        assert type(score) is float
+        assert math.isfinite(score)
+        assert score <= 1 if metrics[metric] == "max" else score >= 0
+
+
+@every()
+def test_predicted_labels_are_of_the_label_set_and_give_the_macro_f1_that_ranks(name):
+    found, test = honest(name)[1], usual().test
+    if found.predicted is None:
+        return
+    assert found.predicted.shape == test.label.shape
+    assert found.predicted.dtype == np.int64
+    assert set(found.predicted.tolist()) <= set(range(4))
+    assert next(iter(EVALUATIONS.load(name).metrics)) == "macro_f1"
+    assert found.scores["macro_f1"] == macro_f1(
+        truth=test.label, predicted=found.predicted, n_labels=4
+    )
+    assert found.per_unit is None
+
+
+@every()
+def test_the_score_of_a_donor_is_the_ranking_score_of_its_cells_alone(name):
+    (evaluate, found), test = honest(name), usual().test
+    if found.per_unit is None:
+        return
+    metric = next(iter(EVALUATIONS.load(name).metrics))
+    assert EVALUATIONS.load(name).metrics[metric] == "max"
+    donor = cells_of(test).donor
+    alone = [evaluate(test.at(np.flatnonzero(donor == d))).scores[metric] for d in np.unique(donor)]
+    assert found.per_unit == pytest.approx(alone, abs=1e-6)
+    assert len(found.per_unit) == len(unit_weights(donor))
+
+
+@every()
+def test_the_units_of_a_single_donor_are_resamples_around_the_ranking_score(name):
+    (evaluate, found), test = honest(name), usual().test
+    if found.per_unit is None:
+        return
+    one = evaluate(test.at(np.flatnonzero(cells_of(test).donor == "d0")))
+    assert one.per_unit is not None
+    assert one.per_unit.shape == (N_RESAMPLES,)
+    assert np.isfinite(one.per_unit).all()
+    assert abs(one.per_unit.mean() - abs(ranked(name, one))) < 2 * one.per_unit.std()
+
+
+# What it must not look at.
+
+
+@every()
+def test_the_order_of_scored_cells_changes_nothing(name):
+    evaluate, straight = honest(name)
+    order = np.random.default_rng(3).permutation(len(usual().test.z))
+    turned = evaluate(usual().test.at(order))
+    assert turned.scores == pytest.approx(straight.scores, abs=1e-6)
+    if straight.predicted is not None:
+        assert turned.predicted is not None
+        np.testing.assert_array_equal(turned.predicted, straight.predicted[order])
+    if straight.per_unit is not None:
+        assert turned.per_unit == pytest.approx(straight.per_unit, abs=1e-6)
+
+
+@every()
+def test_the_order_of_training_cells_changes_nothing_unless_the_task_draws_one(name):
+    train, val, test = usual()
+    if run(name, usual(), seed=1).scores != honest(name)[1].scores:
+        return
+    order = np.random.default_rng(3).permutation(len(train.z))
+    again = run(name, Split(train.at(order), val, test))
+    assert again.scores == pytest.approx(honest(name)[1].scores, abs=1e-6)
+
+
+@every()
+def test_other_scored_cells_change_no_prediction_of_a_cell(name):
+    evaluate, together = honest(name)
+    if together.predicted is None:
+        return
+    labelled = np.flatnonzero(usual().test.label >= 0)
+    for some in (labelled[:1], labelled[1:2], labelled[:20], labelled[::2]):
+        alone = evaluate(usual().test.at(some)).predicted
+        np.testing.assert_array_equal(alone, together.predicted[some])
+
+
+@every()
+def test_truth_of_scored_cells_changes_no_prediction(name):
+    evaluate, told = honest(name)
+    test = usual().test
+    if told.predicted is not None:
+        other = relabelled(test, (np.abs(test.label) + 1) % 4)
+        np.testing.assert_array_equal(evaluate(other).predicted, told.predicted)
+
+
+@every()
+def test_scoring_leaves_no_trace_in_what_was_fitted(name):
+    evaluate, first = honest(name)
+    evaluate(usual().val)
+    assert evaluate(usual().test).scores == first.scores
+
+
+@every()
+def test_validation_cells_choose_and_are_not_fitted_on(name):
+    """Each validation cell twice: means over them, and what they choose, stay; a fit on them would not."""
+    train, val, test = usual()
+    doubled = val.at(np.repeat(np.arange(len(val.z)), 2))
+    twice = run(name, Split(train, doubled, test))
+    assert twice.scores == pytest.approx(honest(name)[1].scores, abs=1e-6)
+
+
+@NEEDS_LABELS
+def test_cells_without_a_label_count_for_nothing(name):
+    known = each(usual(), lambda part: part.at(np.flatnonzero(part.label >= 0)))
+    assert run(name, known).scores == pytest.approx(honest(name)[1].scores, abs=1e-6)
+
+
+@every()
+def test_the_inputs_are_left_as_they_were(name):
+    cells = split(embedded_cells())
+    assert cells.train.networks is not None
+    encoder = cells.train.networks.encoder.train()
+    weights = weights_of(cells.train)
+    before = [(part.z.copy(), part.label.copy()) for part in cells]
+    run(name, cells)
+    for (z, label), part in zip(before, cells, strict=True):
+        np.testing.assert_array_equal(part.z, z)
+        np.testing.assert_array_equal(part.label, label)
+        np.testing.assert_array_equal(cells_of(part).label, label)
+    torch.testing.assert_close(weights_of(cells.train), weights, rtol=0, atol=0)
+    assert encoder.training
+    assert all(parameter.grad is None for parameter in encoder.parameters())
+
+
+@every()
+def test_the_same_generator_gives_the_same_scores_whatever_the_global_streams_are(name):
+    with torch.random.fork_rng():
+        torch.manual_seed(123)
+        state, n_threads = torch.get_rng_state(), torch.get_num_threads()
+        again = run(name, usual())
+        assert torch.equal(torch.get_rng_state(), state)
+        assert torch.get_num_threads() == n_threads
+    assert again.scores == honest(name)[1].scores
+
+
+# Self-test: an evaluator that fails these would flatter or punish every method alike.
+
+
+@every()
+def test_what_is_not_finite_is_never_scored(name):
+    cells = split(embedded_cells())
+    assert cells.train.networks is not None
+    with torch.no_grad():
+        for weight in cells.train.networks.encoder.parameters():
+            weight.fill_(torch.nan)
+    with pytest.raises(DivergedError):
+        run(name, each(cells, broken))
+    if not EVALUATIONS.load(name).trains_encoder:  # else what is scored is made anew
+        with pytest.raises(DivergedError):
+            honest(name)[0](broken(usual().test))
+
+
+def broken(embedded: Embedded) -> Embedded:
+    """One dimension is infinite, and one logit no number."""
+    assert embedded.logits is not None
+    z, logits = embedded.z.copy(), embedded.logits.copy()
+    z[:, 2], logits[3, 2] = np.inf, np.nan
+    return replace(embedded, z=z, logits=logits)
+
+
+@every(lambda task: bool(LEARNS_FROM & set(task.needs_of_cells)))
+def test_what_was_learnt_from_shuffled_cells_scores_within_the_permutation_distribution_of_chance(
+    name,
+):
+    """Chance: the same predictions against permuted truths. Several shuffles average out a lucky one."""
+    what = next(iter(LEARNS_FROM & set(EVALUATIONS.load(name).needs_of_cells)))
+    random = np.random.default_rng(11)
+    train, val, test = usual()
+    best = ranked(name, honest(name)[1])
+    seen, chance = [], []
+    for _ in range(4 if EVALUATIONS.load(name).confirm_only else 20):
+        evaluate = fitted(name, shuffled(train, what, random), shuffled(val, what, random))
+        seen.append(ranked(name, evaluate(test)))
+        chance.append(ranked(name, evaluate(shuffled(test, what, random))))
+        if seen == [best]:  # nothing was learnt from them
+            break
+    assert best > max(chance)
+    if seen != [best]:
+        spread = math.sqrt((np.var(seen) + np.var(chance)) / len(seen))
+        assert abs(np.mean(seen) - np.mean(chance)) < 4 * spread
+        assert best > max(seen)
+
+
+@every()
+def test_an_arm_that_tells_no_cells_apart_scores_worse_and_no_better_than_a_constant(name):
+    task = EVALUATIONS.load(name)
+    cells = alike() if task.trains_encoder else each(usual(), flat)
+    try:
+        found = run(name, cells)
+    except DivergedError:
+        return
+    assert all(map(math.isfinite, found.scores.values()))
+    assert ranked(name, found) < ranked(name, honest(name)[1])
+    if found.predicted is not None:
+        truth = cells.test.label[cells.test.label >= 0]
+        share = np.bincount(truth).max() / len(truth)
+        assert len(np.unique(found.predicted)) == 1
+        assert found.scores["macro_f1"] <= 2 * share / (1 + share) / 4 + 1e-12
+
+
+def flat(embedded: Embedded) -> Embedded:
+    """Cells that differ in expression, as an arm sees them for which they are all the same."""
+    assert embedded.networks is not None
+    decode = embedded.networks.reconstruct
+    assert decode is not None
+    n_cells = len(embedded.z)
+    return replace(
+        embedded,
+        z=np.full((n_cells, 8), 0.37, dtype=np.float32),
+        projected=np.full((n_cells, 5), 0.37, dtype=np.float32),
+        logits=np.full((n_cells, 4), 0.37, dtype=np.float32),
+        networks=replace(embedded.networks, reconstruct=lambda m: torch.full_like(m.x, 0.37)),
+    )
+
+
+@every()
+def test_types_that_are_told_apart_by_a_single_gene_each_are_all_predicted(name):
+    if honest(name)[1].predicted is None:
+        return
+    told = split(embedded_cells())
+    found = run(name, each(told, one_gene_each))
+    assert found.scores["macro_f1"] == 1
+
+
+def one_gene_each(embedded: Embedded) -> Embedded:
+    """Cells of a type express one gene; those without a label another."""
+    cells = cells_of(embedded)
+    own = np.zeros(cells.counts.shape, dtype=np.float32)
+    own[cells.row_ids, embedded.label] = 50.0
+    truth = np.eye(5, dtype=np.float32)[embedded.label]
+    cells = replace(cells, counts=CountsMatrix.from_scipy(csr_matrix(own)))
+    return replace(embedded, z=truth, logits=truth[:, :4], projected=truth, cells=cells)
+
+
+# Tasks that can score the projector.
 
 OF_PROJECTOR = pytest.mark.parametrize(
     "name", [n for n in EVALUATIONS.names() if "of" in EVALUATIONS.options(n).model_fields]
@@ -165,86 +476,23 @@ def test_a_task_of_the_projector_sees_its_output_and_nothing_of_z(name):
         noise = np.random.default_rng(9).normal(size=(len(cells.z), 3)).astype(np.float32)
         return replace(cells, z=noise, projected=cells.z)
 
-    train, cells = embedded(0), embedded(1)
+    train, val, test = each(usual(), hidden)
     task = build_evaluation(name, {"of": "projector"})
-    found = fitted(task, hidden(train))(hidden(cells))
+    found = task.fit(train=train, val=val, generator=np.random.default_rng(0))(test)
     assert task.of == "projector"
-    np.testing.assert_array_equal(
-        predictions(found), predictions(run(name, fit_on=train, score_on=cells))
-    )
+    assert found.scores == honest(name)[1].scores
 
 
 @OF_PROJECTOR
 def test_a_task_of_the_projector_refuses_an_arm_without_one(name):
     task = build_evaluation(name, {"of": "projector"})
+    train, val, test = each(usual(), WITHOUT["projector"])
     with pytest.raises(ConfigError, match="no projector"):
-        fitted(task, embedded(0))(embedded(1))
-
-
-@PREDICTING
-def test_a_task_of_the_encoder_is_the_default_and_no_name_looks_like_one_of_the_projector(name):
-    assert build_evaluation(name, {}).of == "encoder"
-    assert not name.endswith(PROJECTED)
-
-
-# Self-test: an evaluator that fails these would flatter or punish every method alike.
-
-FITTING = pytest.mark.parametrize(
-    "name", [n for n in EVALUATIONS.names() if not EVALUATIONS.load(n).needs_of_arm]
-)
-
-
-@PREDICTING
-def test_the_labels_as_embedding_score_one(name):
-    def told(cells: Embedded) -> Embedded:
-        truth = np.eye(len(NAMES), dtype=np.float32)[cells.label]
-        return replace(cells, z=truth, logits=truth)
-
-    scores = run(name, fit_on=told(embedded(0)), score_on=told(embedded(1))).scores
-    assert scores == dict.fromkeys(scores, 1.0)
-
-
-@FITTING
-def test_shuffled_training_labels_score_within_the_permutation_distribution_of_chance(name):
-    """Chance: the same predictions against permuted truths. Thirty shuffles average out a lucky one."""
-    train, cells = embedded(0), embedded(1)
-    random = np.random.default_rng(11)
-    seen, chance = [], []
-    for _ in range(30):
-        shuffled = replace(train, label=random.permutation(train.label))
-        found = run(name, fit_on=shuffled, score_on=cells)
-        seen.append(found.scores["macro_f1"])
-        permuted = replace(cells, label=random.permutation(cells.label))
-        chance.append(run(name, fit_on=shuffled, score_on=permuted).scores["macro_f1"])
-    spread = np.std(chance) * math.sqrt(2 / 30)
-    assert abs(np.mean(seen) - np.mean(chance)) < 4 * spread
-    honest = run(name, fit_on=train, score_on=cells).scores["macro_f1"]
-    assert honest > max(chance)
-
-
-@FITTING
-def test_an_embedding_that_is_the_same_for_all_cells_scores_no_better_than_the_majority(name):
-    train, cells = embedded(0), embedded(1)
-    flat = {"z": np.full((120, 8), 0.37, dtype=np.float32)}
-    found = run(name, fit_on=replace(train, **flat), score_on=replace(cells, **flat))
-    truth = cells.label[cells.label >= 0]
-    share = np.bincount(truth).max() / len(truth)
-    assert len(np.unique(predictions(found))) == 1
-    assert found.scores["accuracy"] <= share
-    assert found.scores["balanced_accuracy"] == pytest.approx(1 / len(NAMES))
-    assert found.scores["macro_f1"] <= 2 * share / (1 + share) / len(NAMES) + 1e-12
+        task.fit(train=train, val=val, generator=np.random.default_rng(0))(test)
 
 
 def test_knn_gives_cells_that_are_all_alike_the_commonest_training_label():
-    train, cells = embedded(0), embedded(1)
-    flat = {"z": np.full((120, 8), 0.37, dtype=np.float32)}
-    found = run("knn", fit_on=replace(train, **flat), score_on=replace(cells, **flat))
-    commonest = np.bincount(train.label[train.label >= 0]).argmax()
-    assert set(predictions(found).tolist()) == {commonest}
-
-
-@FITTING
-def test_training_cells_without_a_label_are_an_error(name):
-    train = embedded(0)
-    with pytest.raises(ValueError, match="labelled"):
-        run(name, fit_on=replace(train, label=np.full(120, -1)), score_on=embedded(1))
+    found = run("knn", each(usual(), flat))
+    label = usual().train.label
+    assert found.predicted is not None
+    assert set(found.predicted.tolist()) == {np.bincount(label[label >= 0]).argmax()}

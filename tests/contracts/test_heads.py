@@ -155,3 +155,37 @@ def test_the_loss_of_packed_counts_is_that_of_dense_ones_in_value_and_gradients(
         results.append([value.detach(), seen.grad, *(p.grad.clone() for p in head.parameters())])
     for of_dense, of_packed in zip(*results):
         torch.testing.assert_close(of_packed, of_dense, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", HEADS.names())
+def test_the_expected_expression_is_finite_and_neither_drawn_nor_of_other_cells(name):
+    head, decoded = some_head(name)
+    minibatch = some_minibatch()
+    expected = head.expression(decoded, minibatch)
+    assert expected.shape == (N_CELLS, N_GENES)
+    assert expected.isfinite().all()
+    assert torch.equal(head.expression(decoded, minibatch), expected)
+    first = replace(
+        minibatch,
+        raw=minibatch.raw[:7],
+        library_size=minibatch.library_size[:7],
+        row_ids=minibatch.row_ids[:7],
+    )
+    torch.testing.assert_close(head.expression(decoded[:7], first), expected[:7])
+
+
+@pytest.mark.parametrize("name", HEADS.names())
+def test_a_head_that_has_learnt_expects_more_of_the_genes_that_are_expressed_more(name):
+    """Every cell decodes to the same values, so that one value a gene is all that can be learnt."""
+    head, _ = some_head(name)
+    rate = torch.linspace(0.1, 5.0, N_GENES).expand(N_CELLS, N_GENES)
+    counts = torch.poisson(rate, generator=torch.Generator().manual_seed(2))
+    minibatch = replace(some_minibatch(), raw=counts, library_size=counts.sum(dim=1))
+    decoded, everything = torch.ones(N_CELLS, N_INPUTS), torch.ones_like(counts)
+    optimiser = torch.optim.Adam(head.parameters(), lr=0.05)
+    for _ in range(300):
+        optimiser.zero_grad()
+        head.loss(decoded, minibatch, everything).backward()
+        optimiser.step()
+    expected = head.expression(decoded, minibatch)[0].detach()
+    assert torch.corrcoef(torch.stack([expected, minibatch.x.mean(dim=0)]))[0, 1] > 0.9

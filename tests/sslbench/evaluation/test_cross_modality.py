@@ -71,7 +71,7 @@ def carried(parts) -> list[Embedded]:
     return [seen_as(part, proteins(part) @ mixing) for part in parts]
 
 
-@pytest.mark.parametrize("head, least", [("ridge", 0.999), ("mlp", 0.9)])
+@pytest.mark.parametrize("head, least", [("ridge", 0.99), ("mlp", 0.9)])
 @pytest.mark.parametrize("scale", ["log1p", "clr"])
 def test_proteins_that_z_carries_are_predicted_and_better_than_by_the_mean(
     carried, head, least, scale
