@@ -1,7 +1,10 @@
 """The whole of scIB is what scib-metrics' own benchmark prints, given the same neighbours."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 from anndata import AnnData
 from scipy.sparse import csr_matrix
 from sklearn.neighbors import NearestNeighbors
@@ -26,6 +29,14 @@ AS_PUBLISHED = {
     "graph_connectivity": "Graph connectivity",
     "pcr_comparison": "PCR comparison",
 }
+
+
+@pytest.fixture(autouse=True)
+def kept_threads() -> Iterator[None]:
+    """Other tests of this process go on with the number of threads that they had."""
+    n_threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(n_threads)
 
 
 def cells(n_cells: int = 240) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
