@@ -37,6 +37,7 @@ class Options(ComponentOptions):
 class Calibration(EvaluationTask):
     """Macro F1 beside the expected calibration error and the Brier score of the same predictions.
 
+    Macro F1 ranks, because probabilities that are the shares of the labels in every cell are calibrated and worthless.
     Both probes are those of the protocols of that name with their defaults. The linear probe weighs each label
     the same, so that its probabilities are of a world where all types are equally common, and it is less
     calibrated than a regression without weights would be; what is compared is arms, not probes.

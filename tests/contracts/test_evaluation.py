@@ -1,22 +1,19 @@
 """What holds for every registered evaluation task, the day its file exists; and the evaluator's self-test.
 
 A task says by its class constants what it needs (`needs_of_arm`, `needs_of_cells`, `trains_encoder`); from them follows
-what is asked of it here. `tests/factories.py` makes cells that have all of it.
+what is asked of it here. `tests/contracts/evaluated_cells.py` has cells with all of it.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_matrix
 
 from sslbench.config import ComponentOptions
-from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.errors import ConfigError, DivergedError, SetupError, SslbenchError
 from sslbench.evaluation.base import (
     Embedded,
@@ -29,6 +26,20 @@ from sslbench.metrics.classification import macro_f1
 from sslbench.metrics.units import N_RESAMPLES, unit_weights
 from sslbench.registry import EVALUATIONS, defining_module
 from sslbench.results import PROJECTED
+from tests.contracts.evaluated_cells import (
+    WITHOUT,
+    Split,
+    alike,
+    broken,
+    cells_of,
+    each,
+    flat,
+    one_gene_each,
+    relabelled,
+    shuffled,
+    split,
+    usual,
+)
 from tests.factories import embedded_cells
 
 # Tasks that `make check` leaves to `make test`, with the reason.
@@ -47,30 +58,6 @@ def every(chosen: Callable[[type[EvaluationTask]], bool] = lambda task: True):
 
 NEEDS_LABELS = every(lambda task: "labels" in task.needs_of_cells)
 LEARNS_FROM = {"labels", "modality"}  # of `needs_of_cells`: what a task may be fitted to
-
-
-class Split(NamedTuple):
-    """Cells in three parts, each an `Embedded` with everything."""
-
-    train: Embedded
-    val: Embedded
-    test: Embedded
-
-
-def split(cells: Embedded) -> Split:
-    n = len(cells.z)
-    order = np.random.default_rng(0).permutation(n)
-    return Split(*(cells.at(part) for part in np.split(order, [n // 2, 3 * n // 4])))
-
-
-@cache
-def usual() -> Split:
-    return split(embedded_cells())
-
-
-@cache
-def alike() -> Split:
-    return split(embedded_cells(alike=True))
 
 
 def task_of(name: str) -> EvaluationTask:
@@ -101,61 +88,10 @@ def ranked(name: str, evaluation: Evaluation) -> float:
     return evaluation.scores[metric] * (1 if direction == "max" else -1)
 
 
-def each(cells: Split, change: Callable[[Embedded], Embedded]) -> Split:
-    return Split(*(change(part) for part in cells))
-
-
-def cells_of(embedded: Embedded) -> Cells:
-    assert embedded.cells is not None
-    return embedded.cells
-
-
-def relabelled(embedded: Embedded, label: np.ndarray) -> Embedded:
-    return replace(embedded, label=label, cells=replace(cells_of(embedded), label=label))
-
-
-def unbatched(embedded: Embedded) -> Embedded:
-    nowhere = np.full(len(embedded.z), "")
-    return replace(embedded, cells=replace(cells_of(embedded), batch=nowhere, donor=nowhere))
-
-
-def undecoded(embedded: Embedded) -> Embedded:
-    if embedded.networks is None:
-        return embedded
-    return replace(embedded, networks=replace(embedded.networks, reconstruct=None))
-
-
-WITHOUT: dict[str, Callable[[Embedded], Embedded]] = {
-    "labels": lambda e: relabelled(e, np.full(len(e.z), -1)),
-    "batches": unbatched,
-    "modality": lambda e: replace(e, cells=replace(cells_of(e), modality=None)),
-    "classifier": lambda e: replace(e, logits=None),
-    "decoder": undecoded,
-    "networks": lambda e: replace(e, networks=None),
-    "projector": lambda e: replace(e, projected=None),
-}
-
-
 def needs(name: str) -> set[str]:
     task = EVALUATIONS.load(name)
     found = {*task.needs_of_arm, *task.needs_of_cells}
     return found | {"networks"} if task.trains_encoder or "decoder" in found else found
-
-
-def shuffled(embedded: Embedded, what: str, random: np.random.Generator) -> Embedded:
-    """Give the cells each other's labels, or each other's second modality."""
-    if what == "labels":
-        return relabelled(embedded, random.permutation(embedded.label))
-    cells = cells_of(embedded)
-    assert cells.modality is not None
-    rows, index = cells.modality.counts.rows, np.arange(len(cells.modality.measured))
-    index[cells.row_ids] = random.permutation(cells.row_ids)
-    modality = replace(
-        cells.modality,
-        counts=CountsMatrix.from_scipy(csr_matrix(rows(index))),
-        measured=cells.modality.measured[index],
-    )
-    return replace(embedded, cells=replace(cells, modality=modality))
 
 
 def weights_of(embedded: Embedded) -> dict[str, torch.Tensor]:
@@ -381,14 +317,6 @@ def test_what_is_not_finite_is_never_scored(name):
             honest(name)[0](broken(usual().test))
 
 
-def broken(embedded: Embedded) -> Embedded:
-    """One dimension is infinite, and one logit no number."""
-    assert embedded.logits is not None
-    z, logits = embedded.z.copy(), embedded.logits.copy()
-    z[:, 2], logits[3, 2] = np.inf, np.nan
-    return replace(embedded, z=z, logits=logits)
-
-
 @every(lambda task: bool(LEARNS_FROM & set(task.needs_of_cells)))
 def test_what_was_learnt_from_shuffled_cells_scores_within_the_permutation_distribution_of_chance(
     name,
@@ -429,21 +357,6 @@ def test_an_arm_that_tells_no_cells_apart_scores_worse_and_no_better_than_a_cons
         assert found.scores["macro_f1"] <= 2 * share / (1 + share) / 4 + 1e-12
 
 
-def flat(embedded: Embedded) -> Embedded:
-    """Cells that differ in expression, as an arm sees them for which they are all the same."""
-    assert embedded.networks is not None
-    decode = embedded.networks.reconstruct
-    assert decode is not None
-    n_cells = len(embedded.z)
-    return replace(
-        embedded,
-        z=np.full((n_cells, 8), 0.37, dtype=np.float32),
-        projected=np.full((n_cells, 5), 0.37, dtype=np.float32),
-        logits=np.full((n_cells, 4), 0.37, dtype=np.float32),
-        networks=replace(embedded.networks, reconstruct=lambda m: torch.full_like(m.x, 0.37)),
-    )
-
-
 @every()
 def test_types_that_are_told_apart_by_a_single_gene_each_are_all_predicted(name):
     if honest(name)[1].predicted is None:
@@ -451,16 +364,6 @@ def test_types_that_are_told_apart_by_a_single_gene_each_are_all_predicted(name)
     told = split(embedded_cells())
     found = run(name, each(told, one_gene_each))
     assert found.scores["macro_f1"] == 1
-
-
-def one_gene_each(embedded: Embedded) -> Embedded:
-    """Cells of a type express one gene; those without a label another."""
-    cells = cells_of(embedded)
-    own = np.zeros(cells.counts.shape, dtype=np.float32)
-    own[cells.row_ids, embedded.label] = 50.0
-    truth = np.eye(5, dtype=np.float32)[embedded.label]
-    cells = replace(cells, counts=CountsMatrix.from_scipy(csr_matrix(own)))
-    return replace(embedded, z=truth, logits=truth[:, :4], projected=truth, cells=cells)
 
 
 # Tasks that can score the projector.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 
@@ -131,8 +132,6 @@ def test_a_protein_that_does_not_vary_is_left_out_of_the_ranking(parts):
         assert cells.modality is not None
         counts = cells.modality.counts
         dense = np.where(np.arange(10) == 4, value, counts.rows(np.arange(counts.shape[0])))
-        from scipy.sparse import csr_matrix
-
         same = type(counts).from_scipy(csr_matrix(dense))
         return replace(part, cells=replace(cells, modality=replace(cells.modality, counts=same)))
 

@@ -8,7 +8,7 @@ import torch
 
 from sslbench.errors import ConfigError
 from sslbench.evaluation.base import Embedded, build_evaluation
-from sslbench.evaluation.fine_tune import FineTune, Options
+from sslbench.evaluation.fine_tune import FineTune, Options, _Network
 from tests.factories import embedded_by, random_encoder, synthetic_cells
 
 
@@ -55,8 +55,6 @@ def test_the_weights_kept_are_the_best_on_validation_cells_and_not_the_last(part
 
 
 def test_each_layer_nearer_the_input_learns_slower(parts):
-    from sslbench.evaluation.fine_tune import _Network
-
     network = _Network(random_encoder(60, name="mlp"), torch.ones(5))
     rates = [group["lr"] for group in network.groups(0.1, decay=0.5)]
     assert rates[:3] == [0.1, 0.1, 0.05]
