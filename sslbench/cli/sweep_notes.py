@@ -58,4 +58,4 @@ def _tasks(spec: SweepSpec) -> Iterator[str]:
         yield f"scored in the confirm stage only, so that no recipe was chosen by it: {', '.join(late)}"
     tuned = [name for name in names if EVALUATIONS.constant(name, "trains_encoder")]
     if tuned:
-        yield f"{', '.join(tuned)} trains a copy of the encoder; `pull` gives the encoder as it was pretrained"
+        yield f"{', '.join(tuned)} trains a copy of the encoder; the model that is pulled is the encoder as it was pretrained"
