@@ -17,6 +17,7 @@ from sslbench.data.labels import LabelPoint
 from sslbench.data.sampling import part_of
 from sslbench.encoders.base import build_encoder
 from sslbench.pretext.base import Pretext, build_pretext
+from sslbench.registry import EVALUATIONS
 from sslbench.results import CurvePoint, MetricKey
 from sslbench.scoring import embedded, evaluation_tasks, finite, fitted_tasks, scored
 from sslbench.seeding import global_stream
@@ -27,12 +28,17 @@ OnReport = Callable[[CurvePoint], None]
 REFERENCE_CELLS, QUERY_CELLS = 8_000, 4_000
 
 
-def part(point: LabelPoint) -> LabelPoint:
-    """Return the same fixed part of a label point's cells for all trials, or all if there are few."""
+def part(point: LabelPoint, *, objective: str) -> LabelPoint:
+    """Return the same fixed part of a label point's cells for all trials, or all if there are few.
+
+    Cells without a label are among them if the task of the objective needs none.
+    """
+    needed = EVALUATIONS.constant(MetricKey.parse(objective).evaluation, "needs_of_cells")
+    labelled = needed is None or "labels" in needed
     return replace(
         point,
-        train=part_of(point.train, about=REFERENCE_CELLS),
-        val=part_of(point.val, about=QUERY_CELLS),
+        train=part_of(point.train, about=REFERENCE_CELLS, labelled=labelled),
+        val=part_of(point.val, about=QUERY_CELLS, labelled=labelled),
     )
 
 
@@ -54,12 +60,13 @@ def pretrained(
 ) -> Pretrained:
     """Train once, on `cells` or else on the training cells of the points, and keep the best weights by each.
 
-    The first point is what is reported, and what ends the training.
+    The first point is what is reported; each is judged until its own patience ends, and training until the last.
     """
     train = points[0].train if cells is None else cells
     pretext = build(config, train, label_names=points[0].train.label_names, device=device)
     monitor = monitor_of(pretext.encoder, train, seed=config.seed, device=device)
-    visible = train if pretext.sees_labels else train.without_labels()
+    # with few labels, minibatches of all cells would hold hardly any for a loss of labels to learn from
+    visible = train.labelled() if pretext.sees_labels else train.without_labels()
     pretext.prepare(visible)
     objectives = {point.fraction: Objective(config, pretext, point, device) for point in points}
     started = time.monotonic()
@@ -71,12 +78,14 @@ def pretrained(
         if pretext.can_collapse:
             refuse_collapse(shape, untrained=monitor.untrained, updates=updates)
         for fraction, objective in objectives.items():
+            if courses[fraction].is_stale():
+                continue
             value = objective.score()
             values = losses | shape.values() | {config.objective: value}
             point = courses[fraction].add(updates, values, value, pretext)
             if fraction == first:
                 report(point)
-        return not courses[first].is_stale()
+        return not all(course.is_stale() for course in courses.values())
 
     if pretext.gradient_free:
         evaluate(0, {})
@@ -111,7 +120,7 @@ class Objective:
             config.objective, config.seed, pretext, device,
         )  # fmt: skip
         self.tasks = evaluation_tasks(config, pretext, confirm=False)
-        seen = part(point)
+        seen = part(point, objective=config.objective)
         self.train, self.val = seen.train, seen.val
 
     def score(self) -> float:

@@ -103,6 +103,9 @@ class TrialResult(BaseModel):
     encoders: dict[str, KeptEncoder] = Field(
         {}, description="what was scored at each fraction of labels"
     )
+    holes: dict[str, str] = Field(
+        {}, description="tasks that too few labels of a further fraction do not allow, and why"
+    )
 
 
 class Failure(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from sslbench.config import TrialConfig
 from sslbench.data.cells import Cells
 from sslbench.data.labels import LabelPoint
 from sslbench.encoders.base import embed_cells, embed_rows
-from sslbench.errors import DivergedError
+from sslbench.errors import DataError, DivergedError
 from sslbench.evaluation.base import (
     Embedded,
     Evaluation,
@@ -42,6 +42,7 @@ def evaluation_tasks(
         if has.issuperset(task.needs_of_arm)
         and (task.of == "encoder" or pretext.projector is not None)
         and (confirm or not task.confirm_only)
+        and not (task.of_blind_arms and pretext.sees_labels)
     }
 
 
@@ -107,25 +108,44 @@ def scored(
 
 @dataclass(frozen=True)
 class Judged:
-    """Scores at one label point, and what was predicted for test cells there."""
+    """Scores at one label point, what was predicted for test cells there, and what could not be scored, and why."""
 
     point: LabelPoint
     scores: dict[str, float]
     on_test: Scored | None
+    holes: dict[str, str] = field(default_factory=dict)
 
 
 def judge(
     config: TrialConfig, pretext: Pretext, point: LabelPoint, *, test: Cells | None, device: str
 ) -> Judged:
-    """Fit every task on the training cells of a label point; score validation cells, and test cells if given."""
+    """Fit every task on the training cells of a label point; score validation cells, and test cells if given.
+
+    At a further label point only tasks that learn from labels are scored, and one that its labels are too few for is
+    a hole; at the trial's own point that is an error.
+    """
     tasks = evaluation_tasks(config, pretext, confirm=test is not None)
     train, val = (embedded(pretext, cells, device) for cells in (point.train, point.val))
-    fitted = fitted_tasks(tasks, train, val, config.seed)
-    scores = scored("val", fitted, val, suffix=point.suffix).scores
+    if point.suffix:
+        tasks = {name: task for name, task in tasks.items() if task.needs_of_cells == ("labels",)}
+    fitted: dict[str, Fitted] = {}
+    holes: dict[str, str] = {}
+    scores: dict[str, float] = {}
+    for name, task in tasks.items():
+        try:
+            one = fitted_tasks({name: task}, train, val, config.seed)
+            on_val = scored("val", one, val, suffix=point.suffix)
+        except DataError as error:
+            if not point.suffix:
+                raise
+            holes[name + point.suffix] = str(error)
+        else:
+            fitted |= one
+            scores |= on_val.scores
     if test is None:
         return Judged(point, finite(scores), None)
     on_test = scored("test", fitted, embedded(pretext, test, device), suffix=point.suffix)
-    return Judged(point, finite(scores | on_test.scores), on_test)
+    return Judged(point, finite(scores | on_test.scores), on_test, holes)
 
 
 def predictions_frame(test: Cells, judged: Sequence[Judged]) -> pd.DataFrame:

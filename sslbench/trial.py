@@ -71,7 +71,7 @@ def run_trial(
                 updates=best.best_updates,
                 weights=weights_fingerprint(trained.pretext.encoder),
             )
-            seen = part(point) if test is None else point
+            seen = part(point, objective=config.objective) if test is None else point
             judged.append(judge(config, trained.pretext, seen, test=test, device=device))
     assert main is not None
     course = main.courses[config.label_fraction]
@@ -92,6 +92,7 @@ def run_trial(
         n_parameters=sum(p.numel() for p in main.pretext.encoder.parameters()),
         regime=main.pretext.regime,
         encoders=encoders,
+        holes={name: why for one in judged for name, why in one.holes.items()},
     )
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question
+from sslbench.cli.reference_notes import reference_notes
 from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.data.manifest import StoreManifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS
-from sslbench.results import Regime, TrialRecord, scored_task
+from sslbench.results import MetricKey, Regime, TrialRecord, scored_task
 from sslbench.search.space import size
 from sslbench.search.spec import SweepSpec
 
@@ -93,10 +94,14 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         commit=", then ".join(_commits(records) or _commits_of([provenance()])),
         arms=tuple(_planned(name, spec) for name in spec.arms),
         tasks=tuple(_judged(given) for given in spec.evaluation),
+        of_labels=EVALUATIONS.constant(
+            MetricKey.parse(spec.objective.metric).evaluation, "needs_of_cells"
+        )
+        in (None, ("labels",)),
         label_fraction=spec.label_fraction,
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
-        notes=sweep_notes(question),
+        notes=(*sweep_notes(question), *reference_notes(spec, records)),
     )
 
 

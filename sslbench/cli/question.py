@@ -6,9 +6,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from sslbench.cli.label_shares import LabelsLeft
+from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.places import Home
 from sslbench.config import Frozen
 from sslbench.errors import ConfigError, SetupError
@@ -29,6 +29,9 @@ class Question(Frozen):
     store: str  # the folder of the cell store when the question was asked
     corpus: str | None = None  # the folder of the corpus's store
     corpus_data: dict[str, Any] | None = None  # its manifest
+    modality_measured: dict[str, int] = Field(
+        {}
+    )  # cells of each split that have the second modality
     data_fingerprint: str = ""  # of all cells that a trial may see; "": that of the cell store
     labels_left: tuple[LabelsLeft, ...] = ()  # at the sweep's own share of them, then further ones
     left_out: tuple[str, ...] = ()  # arms and tasks of the sweep file that these cells do not allow

@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
 from sslbench.cli.cells import Prepared, prepared
+from sslbench.cli.counted import labels_left, modality_measured
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
-from sslbench.cli.label_shares import labels_left
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
@@ -136,6 +136,7 @@ def _asked_now(
         else None,
         data_fingerprint=cells.fingerprint,
         labels_left=labels_left(spec, cells.store),
+        modality_measured=modality_measured(cells.store),
         left_out=left_out,
     )
     write_question(Ledger(folder), question)

@@ -10,15 +10,21 @@ from sslbench.registry import EVALUATIONS
 from sslbench.search.spec import SweepSpec
 
 _SCENARIO = {
-    "transfer": "pretrained on a corpus without the target's cells",
-    "zero_shot": "pretrained on a corpus alone, genes chosen there, no target cell but for the probes",
+    "transfer": "pretrained on a corpus without the target's cells, genes chosen there for all arms",
+    "zero_shot": "pretrained on a corpus alone, genes chosen there; the target's training cells serve probes "
+    "alone, and its validation labels choose recipe and checkpoint",
 }
 
 
 def sweep_notes(question: Question) -> tuple[str, ...]:
     """Return the notes, in the order in which they matter."""
     spec, manifest = question.sweep_spec, StoreManifest.model_validate(question.data)
-    limits = (_corpus(spec, manifest, question), _labels(spec, manifest, question), _tasks(spec))
+    limits = (
+        _corpus(spec, manifest, question),
+        _labels(spec, manifest, question),
+        _modality(spec, question),
+        _tasks(spec),
+    )
     return tuple(line for lines in limits for line in lines)
 
 
@@ -37,7 +43,7 @@ def _corpus(spec: SweepSpec, manifest: StoreManifest, question: Question) -> Ite
         f"{n_measured:,} of its {manifest.n_genes:,} genes"
     )
     if corpus.guard:
-        yield f"no cell of the target is in the corpus ({corpus.guard})"
+        yield f"no copy of a target cell was found in the corpus ({corpus.guard})"
 
 
 def _labels(spec: SweepSpec, manifest: StoreManifest, question: Question) -> Iterator[str]:
@@ -48,6 +54,16 @@ def _labels(spec: SweepSpec, manifest: StoreManifest, question: Question) -> Ite
         yield (
             f"{100 * spec.label_fraction:g} % of the labels of training and validation cells exist in this sweep, "
             "the same ones for every arm and seed"
+        )
+
+
+def _modality(spec: SweepSpec, question: Question) -> Iterator[str]:
+    names = [given["name"] for given in spec.evaluation]
+    asked = [n for n in names if "modality" in (EVALUATIONS.constant(n, "needs_of_cells") or ())]
+    if asked and question.modality_measured.get("val") == 0:
+        yield (
+            f"no validation cell has the second modality: validation scores of {', '.join(asked)} are of training cells, "
+            "each predicted by what was fitted on others"
         )
 
 

@@ -113,6 +113,10 @@ class MeasuredGenes:
         """Return (n, n_genes) bool for rows (n,) of the store."""
         return np.asarray(self.of_study[self.study[row_ids]])
 
+    def everywhere(self, row_ids: np.ndarray) -> np.ndarray:
+        """Return (n_genes,) bool: which genes were measured for each of the rows (n,)."""
+        return np.asarray(self.of_study[np.unique(self.study[row_ids])].all(axis=0))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Modality:
@@ -150,6 +154,11 @@ class Cells:
     def without_labels(self) -> Cells:
         """Return the same cells with the labels taken away, for pretext tasks that must not see them."""
         return replace(self, label=None)
+
+    def labelled(self) -> Cells:
+        """Return the cells that have a label."""
+        assert self.label is not None
+        return self.at(np.flatnonzero(self.label != UNLABELLED))
 
     def at(self, index: np.ndarray) -> Cells:
         """Return the cells at positions `index` (n,) of these cells, in that order."""

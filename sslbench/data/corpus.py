@@ -130,7 +130,9 @@ def _compared(aim: Part, part: Part) -> str:
         where=f"corpus {part.spec.name}, target {aim.spec.name}",
     )
     named = bool(part.spec.studies and aim.spec.studies)
-    rest = "the rest told apart by study" if named else "the rest too sparse, and no studies named"
+    rest = "the rest told apart by study"
+    if not named:
+        rest = "the rest too sparse to compare, and vouched for by nobody: no studies are named"
     beyond = "" if n_compared == n_cells else f", {rest}"
     return f"{part.spec.name}: {n_compared:,} of {n_cells:,} target profiles compared{beyond}"
 

@@ -52,17 +52,26 @@ def label_points(
     """Return the point at `fraction`, then one for each of the `further` fractions at which every type keeps a label.
 
     Validation labels are thinned alike. Those of `fraction` are the same whatever the seed, because a search
-    must not choose among subsets; those of `further` differ from seed to seed, so that intervals hold that luck.
+    must not choose among subsets; those of `further` are drawn among them and differ from seed to seed, so that no
+    score rests on one lucky draw.
     """
-    whole = [f for f in further if not types_without_label(train, fraction=f)]
-    asked = [(fraction, "", 0), *((f, suffix_at(f), seed) for f in whole)]
+    own = LabelPoint(
+        fraction=fraction,
+        suffix="",
+        train=thinned(train, fraction, seed=0),
+        val=thinned(val, fraction, seed=0),
+    )
     points = [
         LabelPoint(
-            fraction=f, suffix=end, train=thinned(train, f, seed=s), val=thinned(val, f, seed=s)
+            fraction=f,
+            suffix=suffix_at(f),
+            train=thinned(own.train, f / fraction, seed=seed),
+            val=thinned(own.val, f / fraction, seed=seed),
         )
-        for f, end, s in asked
+        for f in further
+        if not types_without_label(own.train, fraction=f / fraction)
     ]
-    return [point for point in points if not point.suffix or _any_label(point.val)]
+    return [own, *(point for point in points if _any_label(point.val))]
 
 
 def suffix_at(fraction: float) -> str:

@@ -16,7 +16,8 @@ from sslbench.errors import DataError
 def refuse_shared_studies(target: DatasetSpec, corpus: Sequence[DatasetSpec]) -> None:
     """Raise DataError D155 if a data set of the corpus is the target, or has a study in common with it."""
     for spec in corpus:
-        common = sorted(set(spec.studies) & set(target.studies))
+        theirs = {_spelt_alike(study) for study in spec.studies}
+        common = sorted(study for study in target.studies if _spelt_alike(study) in theirs)
         if common:
             raise _shared(spec, target, f"both hold cells of the study {common[0]}")
         if spec.name == target.name:
@@ -79,3 +80,7 @@ def _hashes(source: Source, rows: np.ndarray, genes: tuple[str, ...]) -> np.ndar
     columns = columns_of(genes, source=source.genes)
     blocks = [profile_hashes(block) for block in source.rows(rows, columns)]
     return np.concatenate([np.zeros(0, dtype=np.uint64), *blocks])
+
+
+def _spelt_alike(study: str) -> str:
+    return study.strip().casefold()

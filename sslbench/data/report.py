@@ -36,7 +36,7 @@ def describe_split(manifest: StoreManifest) -> str:
 
 def describe_corpus(manifest: StoreManifest) -> list[str]:
     """Return what a corpus is made of, and how it is known that no cell of the target is in it."""
-    return [*manifest.joined, f"no target cell in it    {manifest.guard}"]
+    return [*manifest.joined, f"no copy of a target cell in it    {manifest.guard}"]
 
 
 def _not_scored(manifest: StoreManifest) -> str:

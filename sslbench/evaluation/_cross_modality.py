@@ -41,6 +41,10 @@ CROSS_MODALITY_METRICS: Mapping[str, Direction] = {
     "mean_predictor_pearson_pooled": "max",
     "expression_ridge_pearson_per_feature": "max",
 }
+CROSS_MODALITY_REFERENCES: Mapping[str, str] = {
+    "expression_ridge_pearson_per_feature": "ridge regression from all genes (Pearson per feature)",
+    "mean_predictor_pearson_pooled": "the mean of each feature (pooled Pearson)",
+}
 N_FOLDS = 5
 FEWEST_CELLS = 2 * N_FOLDS  # measured training cells
 Predict = Callable[[Embedded], Columns]  # standardised values (n_cells, n_features)

@@ -98,6 +98,9 @@ class EvaluationTask(ABC):
     needs_of_cells: ClassVar[tuple[str, ...]] = ("labels",)
     confirm_only: ClassVar[bool] = False  # True: too expensive for the search
     trains_encoder: ClassVar[bool] = False  # True: on the target, which zero_shot does not allow
+    # Metrics of predictors that know no encoder and stand beside every arm, and what they are.
+    references: ClassVar[Mapping[str, str]] = {}
+    of_blind_arms: ClassVar[bool] = False  # True: an arm that learnt from labels is left out
     of: EmbeddingOf = "encoder"  # "projector": only arms with a projector are scored, by its output
 
     @abstractmethod

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sslbench.config import ComponentOptions
 from sslbench.evaluation._cross_modality import (
     CROSS_MODALITY_METRICS,
+    CROSS_MODALITY_REFERENCES,
     Learner,
     evaluation_of,
     fit_learner,
@@ -48,6 +49,7 @@ class CrossModality(EvaluationTask):
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = CROSS_MODALITY_METRICS
+    references: ClassVar[Mapping[str, str]] = CROSS_MODALITY_REFERENCES
     needs_of_cells: ClassVar[tuple[str, ...]] = ("modality",)
 
     def __init__(self, options: Options) -> None:

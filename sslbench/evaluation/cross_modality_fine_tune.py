@@ -12,6 +12,7 @@ from sslbench.config import ComponentOptions
 from sslbench.data.packed import Expression
 from sslbench.evaluation._cross_modality import (
     CROSS_MODALITY_METRICS,
+    CROSS_MODALITY_REFERENCES,
     evaluation_of,
     fit_learner,
     material,
@@ -45,6 +46,7 @@ class CrossModalityFineTune(EvaluationTask):
     """
 
     metrics: ClassVar[Mapping[str, Direction]] = CROSS_MODALITY_METRICS
+    references: ClassVar[Mapping[str, str]] = CROSS_MODALITY_REFERENCES
     needs_of_cells: ClassVar[tuple[str, ...]] = ("modality",)
     confirm_only: ClassVar[bool] = True
     trains_encoder: ClassVar[bool] = True

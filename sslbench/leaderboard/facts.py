@@ -62,6 +62,7 @@ class SweepFacts:
     commit: str  # with "+ uncommitted changes" where the tree was dirty
     arms: tuple[PlannedArm, ...]
     tasks: tuple[JudgedTask, ...] = ()
+    of_labels: bool = True  # whether the task of the objective predicts labels
     label_fraction: float = 1.0  # of the labels that exist in this sweep
     n_labels: int | None = None  # of training cells, at that share; None: not counted
     label_shares: tuple[LabelShare, ...] = ()
@@ -79,13 +80,21 @@ class SweepFacts:
 
     @property
     def baselines(self) -> tuple[Regime, ...]:
-        """The regimes that an SSL arm is compared with: supervised ones, where there are labels to learn from."""
-        return ("supervised",) if self.label_names else ("unsupervised", "untrained")
+        """The regimes that an SSL arm is compared with: supervised ones, where labels are what is predicted.
+
+        Elsewhere (expression, a second modality, integration) an arm that learnt labels may be the weakest rival, so
+        that every arm of another regime counts.
+        """
+        if not self.label_names:
+            return ("unsupervised", "untrained")
+        return ("supervised",) if self.of_labels else ("supervised", "unsupervised", "untrained")
 
     @property
     def baseline(self) -> str:
         """What those baselines are called."""
-        return "supervised" if self.label_names else "label-free"
+        if not self.label_names:
+            return "label-free"
+        return "supervised" if self.of_labels else "non-SSL"
 
     @property
     def preferred_protocols(self) -> tuple[str, ...]:

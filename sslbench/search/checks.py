@@ -216,6 +216,13 @@ def _check_can_be_scored(arm: Arm, name: str, key: MetricKey) -> None:
             code="C116",
             fix="choose by knn or linear_probe; give the supervised arm its own `objective`",
         )
+    sees_labels = PRETEXTS.constant(arm.pretext["name"], "sees_labels")
+    if sees_labels and EVALUATIONS.constant(key.evaluation, "of_blind_arms"):
+        raise ConfigError(
+            f"the objective of arm {name!r} scores arms that saw no label, and this arm learns from them",
+            code="C116",
+            fix="give the supervised arm its own `objective`, such as val/head/macro_f1",
+        )
     if key.of_projector and not has_projector(arm.pretext["name"]):
         raise ConfigError(
             f"the objective of arm {name!r} scores a projector's output, and this arm has none",

@@ -46,6 +46,13 @@ def _check_corpus(spec: SweepSpec, document: YamlDocument) -> None:
             where=document.where(("scenario",)),
             fix="corpus: [kang18]",
         )
+    if len(set(spec.corpus)) < len(spec.corpus):
+        raise ConfigError(
+            "a data set is named twice in `corpus`: its cells would count twice",
+            code="C120",
+            where=document.where(("corpus",)),
+            fix="name each once",
+        )
     for i, name in enumerate(spec.corpus):
         try:
             load_dataset(name)
@@ -62,6 +69,15 @@ def _check_corpus(spec: SweepSpec, document: YamlDocument) -> None:
 
 
 def _check_arm(spec: SweepSpec, name: str, document: YamlDocument) -> None:
+    chosen = spec.arms[name]
+    blind = chosen.regime == "self-supervised"
+    if spec.scenario == "zero_shot" and blind and not spec.learns_from_corpus(name):
+        raise ConfigError(
+            f"arm {name!r} is pretrained on the target: not zero_shot",
+            code="C122",
+            where=document.where(("arms", name, "pretrain_on")),
+            fix="leave pretrain_on out, or ask `scenario: transfer`",
+        )
     if spec.arms[name].label_fraction is not None:
         raise ConfigError(
             f"arm {name!r} has labels of its own: all arms learn from the same",
@@ -97,6 +113,14 @@ def _check_fractions(spec: SweepSpec, document: YamlDocument) -> None:
             where=document.where(("label_fractions",)),
             found=", ".join(map(str, asked)),
             fix="label_fractions: [0.05, 0.25, 0.5]",
+        )
+    taken = {f"{name}_at_{round(100 * f)}" for name in spec.arms for f in asked} & set(spec.arms)
+    if spec.retune and taken:
+        raise ConfigError(
+            f"an arm has the name {sorted(taken)[0]!r}, which `retune` gives to a copy",
+            code="C123",
+            where=document.where(("arms", sorted(taken)[0])),
+            fix="another name",
         )
     if spec.retune and not asked:
         raise ConfigError(

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from sslbench.config import TrialConfig, canonical_json
-from sslbench.data.cells import Cells
-from sslbench.data.labels import types_without_label
+from sslbench.data.cells import UNLABELLED, Cells
+from sslbench.data.labels import thinned, types_without_label
+from sslbench.data.splits import Split
 from sslbench.data.store import open_cells
 from sslbench.errors import DataError, SslbenchError
 from sslbench.pretraining import build
@@ -34,8 +35,10 @@ def rehearse(spec: SweepSpec, store: Path, corpus: Path | None = None) -> None:
     """
     known = open_cells(store, "train")
     _refuse_lost_types(spec, known)
+    least: dict[Split, int] = {"train": 2, "val": 0, "test": 1}
+    for split, n_measured in least.items():
+        _refuse_unscorable(spec, open_cells(store, split), split=split, n_measured=n_measured)
     train = _some(known)
-    _refuse_unscorable(spec, train)
     learnt = train if corpus is None else _some(open_cells(corpus, "train"))
     for arm in spec.arms:
         cells = learnt if spec.learns_from_corpus(arm) else train
@@ -58,22 +61,36 @@ def _different(spec: SweepSpec, arm: str) -> Iterator[tuple[TrialConfig, str]]:
             yield config, f"{address}={params[address]}" if address else ""
 
 
-def _refuse_unscorable(spec: SweepSpec, train: Cells) -> None:
-    """Raise DataError if a task needs labels, batches or a second modality that the cells do not have."""
+def _refuse_unscorable(spec: SweepSpec, cells: Cells, *, split: str, n_measured: int) -> None:
+    """Raise DataError if a task needs labels, batches or a second modality that cells of a split do not have.
+
+    Of test cells nothing else is looked at.
+    """
+    fraction = spec.label_fraction if split != "test" else 1.0
+    label = thinned(cells, fraction, seed=0).label
+    measured = 0 if cells.modality is None else int(cells.modality.measured[cells.row_ids].sum())
     has = {
-        "labels": bool(train.label_names),
-        "batches": len(set(train.batch.tolist())) > 1 or len(set(train.donor.tolist())) > 1,
-        "modality": train.modality is not None,
+        "labels": label is not None and bool((label != UNLABELLED).any()),
+        "batches": len(set(cells.batch.tolist())) > 1 or len(set(cells.donor.tolist())) > 1,
+        "modality": cells.modality is not None and measured >= n_measured,
     }
     for given in spec.evaluation:
         needed = EVALUATIONS.constant(given["name"], "needs_of_cells")
         missing = [n for n in (("labels",) if needed is None else needed) if not has[n]]
         if missing:
             raise DataError(
-                f"the evaluation task {given['name']!r} needs {missing[0]}, which {spec.dataset.name} has not",
+                f"the evaluation task {given['name']!r} needs {_WORDS[missing[0]]}, which the {split} cells of "
+                f"{spec.dataset.name} have not",
                 code="D310",
                 fix="leave the task out of `evaluation`, or describe them in the data set's YAML",
             )
+
+
+_WORDS = {
+    "labels": "labels",
+    "batches": "two batches or donors",
+    "modality": "a second modality, measured on some of them",
+}
 
 
 def _refuse_lost_types(spec: SweepSpec, train: Cells) -> None:
@@ -89,7 +106,7 @@ def _refuse_lost_types(spec: SweepSpec, train: Cells) -> None:
 
 def _prepare(config: TrialConfig, train: Cells, *, label_names: tuple[str, ...]) -> None:
     pretext = build(config, train, label_names=label_names, device="cpu")
-    pretext.prepare(train if pretext.sees_labels else train.without_labels())
+    pretext.prepare(train.labelled() if pretext.sees_labels else train.without_labels())
 
 
 def _some(train: Cells) -> Cells:

@@ -21,13 +21,15 @@ from sslbench.checkpoint import load_encoder
 from sslbench.config import TrialConfig
 from sslbench.data.catalogue import DatasetSpec, load_dataset
 from sslbench.data.cells import Cells
+from sslbench.data.labels import LabelPoint, thinned
 from sslbench.data.store import open_cells, prepare_store
 from sslbench.errors import DivergedError
 from sslbench.ledger import sha256
-from sslbench.pretraining import Course, build
+from sslbench.pretraining import Course, build, pretrained
 from sslbench.results import CurvePoint, TrialResult
 from sslbench.scoring import embedded
 from sslbench.trial import run_trial
+from sslbench.weights import weights_fingerprint
 
 ARMS = {
     "masked": ({"name": "masked", "mask_rate": 0.5}, {"name": "mlp", "width": 32, "dropout": 0.2}),
@@ -311,3 +313,32 @@ def test_search_scores_a_part_of_many_cells_and_confirm_scores_all(
     assert all(abs(n - about) <= 4 for n, about in zip(at_the_report, (60, 30)))
     whole = [len(open_cells(store, split)) for split in ("train", "val", "test")]
     assert at_the_end == (whole if test else at_the_report)
+
+
+def test_cells_without_a_label_are_not_trained_on_by_an_arm_that_learns_from_labels(
+    store: Path,
+) -> None:
+    """However many there are: with few labels, its minibatches would hold hardly any."""
+    train, val = open_cells(store, "train"), open_cells(store, "val")
+    few = thinned(train, 0.1, seed=0)
+    weights = []
+    for cells in (few, few.labelled()):
+        point = LabelPoint(fraction=0.1, suffix="", train=cells, val=val)
+        chosen = config("supervised", objective="val/head/macro_f1")
+        done = pretrained(chosen, [point], cells=None, device="cpu", report=lambda point: None)
+        weights.append(weights_fingerprint(done.pretext))
+    assert weights[0] == weights[1]
+
+
+def test_a_task_that_few_labels_do_not_allow_is_a_hole_of_its_share_and_costs_nothing_else(
+    store: Path, tmp_path: Path
+) -> None:
+    tasks = [{"name": "knn"}, {"name": "open_set", "held_out": ["NK"]}, {"name": "reconstruction"}]
+    chosen = config("masked", evaluation=tasks).model_copy(update={"label_fractions": (0.1,)})  # type: ignore[arg-type]
+    result = run(chosen, store, tmp_path, test=True)
+    assert list(result.holes) == ["open_set_at_10"]
+    assert "D318" in result.holes["open_set_at_10"]
+    assert "test/knn/macro_f1_at_10" in result.scores
+    assert "test/open_set/auroc" in result.scores
+    assert "test/reconstruction/mse_at_10" not in result.scores  # labels are nothing to it
+    assert result.encoders["0.1"].pretraining == result.encoders["1"].pretraining == 0

@@ -12,6 +12,9 @@ from sslbench.data.cells import TARGET_SUM, CellBatch
 from sslbench.pretext.masks.base import PackedWeights
 from sslbench.registry import HEADS, defining_module
 
+# A logit whose softmax is 0 beside any other, and finite, so that gradients stay numbers.
+NOT_MEASURED = -1e4
+
 
 class Head(nn.Module, ABC):
     """Owns the output layer; subclasses take `(options, n_inputs=…, n_genes=…)`."""
@@ -55,13 +58,16 @@ def mean_over_scored(losses: Tensor, scored: Tensor) -> Tensor:
     return (losses * weight).sum() / total.where(total > 0, 1.0)
 
 
-def log_mean(logits: Tensor, library_size: Tensor) -> Tensor:
-    """Return the log (n_cells, n_genes) of `library_size` (n_cells,) times a softmax over genes.
+def log_mean(logits: Tensor, minibatch: CellBatch) -> Tensor:
+    """Return the log (n_cells, n_genes) of each cell's library size times a softmax over the genes measured for it.
 
     A cell's means add up to its library size, so depth is an offset and never something to learn; a
-    cell without counts is taken as one of a single count.
+    cell without counts is taken as one of a single count. A gene that was not measured has next to no mean, and is
+    never scored.
     """
-    log_size: Tensor = library_size.clamp(min=1.0).log()
+    if minibatch.measured is not None:
+        logits = logits.masked_fill(~minibatch.measured, NOT_MEASURED)
+    log_size: Tensor = minibatch.library_size.clamp(min=1.0).log()
     return logits.log_softmax(dim=1) + log_size.unsqueeze(1)
 
 

@@ -30,7 +30,7 @@ class NegativeBinomial(Head):
 
     def loss(self, decoded: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
         """Return the mean negative log-likelihood () of the counts over the scored entries."""
-        log_mu = log_mean(self.output(decoded), minibatch.library_size)
+        log_mu = log_mean(self.output(decoded), minibatch)
         log_theta = self.log_theta.clamp(-LARGEST_LOG_DISPERSION, LARGEST_LOG_DISPERSION)
         likelihood = negative_binomial_log_likelihood(minibatch.counts, log_mu, log_theta=log_theta)
         return mean_over_scored(-likelihood, scored)

@@ -25,7 +25,7 @@ class Poisson(Head):
 
     def loss(self, decoded: Tensor, minibatch: CellBatch, scored: Tensor) -> Tensor:
         """Return the mean negative log-likelihood () of the counts over the scored entries."""
-        log_mu = log_mean(self.output(decoded), minibatch.library_size)
+        log_mu = log_mean(self.output(decoded), minibatch)
         return mean_over_scored(-poisson_log_likelihood(minibatch.counts, log_mu), scored)
 
     def expression(self, decoded: Tensor, minibatch: CellBatch) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbench.cli.board import sweep_facts
-from sslbench.cli.label_shares import LabelsLeft
+from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.question import Question
 from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.search.spec import SweepSpec
@@ -108,3 +108,12 @@ def test_facts_name_the_tasks_with_their_metrics_and_the_shares_of_labels() -> N
     assert facts.n_labels == 400
     (share,) = facts.label_shares
     assert (share.suffix, share.n_labels, share.lost) == ("_at_5", 20, ("B",))
+
+
+def test_validation_scores_of_training_cells_are_stamped() -> None:
+    asked = {"evaluation": [{"name": "cross_modality"}]}
+    (stamp,) = sweep_notes(question(beside={"modality_measured": {"train": 9, "val": 0}}, **asked))
+    assert stamp.startswith("no validation cell has the second modality")
+    assert (
+        sweep_notes(question(beside={"modality_measured": {"train": 9, "val": 3}}, **asked)) == ()
+    )

@@ -122,3 +122,18 @@ def test_the_labels_that_are_searched_with_are_the_same_for_every_seed() -> None
 )
 def test_suffixes_are_whole_percents(fraction: float, suffix: str) -> None:
     assert suffix_at(fraction) == suffix
+
+
+def test_further_labels_are_drawn_among_those_that_the_trial_has() -> None:
+    """Whatever the seed: a sweep at half of the labels has no other."""
+    for seed in range(3):
+        own, further = label_points(
+            labelled(100, 40), labelled(60, 40), fraction=0.5, further=(0.1,), seed=seed
+        )
+        for more, fewer in ((own.train, further.train), (own.val, further.val)):
+            assert more.label is not None
+            assert fewer.label is not None
+            left = fewer.label != UNLABELLED
+            np.testing.assert_array_equal(fewer.label[left], more.label[left])
+        assert further.train.label is not None
+        assert (further.train.label != UNLABELLED).sum() == 14  # a tenth of all labels

@@ -113,7 +113,7 @@ def test_sparse_profiles_are_told_apart_by_study(tmp_path: Path) -> None:
 def test_sparse_profiles_without_studies_are_said_to_be_compared_by_nothing(tmp_path: Path) -> None:
     aim = described(sparse(0), tmp_path / "target.h5ad")
     says = guard(aim, described(sparse(1), tmp_path / "other.h5ad", studies=("GSE2",)))
-    assert says.endswith("the rest too sparse, and no studies named")
+    assert says.endswith("vouched for by nobody: no studies are named")
 
 
 def pair(folder: Path) -> list[DatasetSpec]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sslbench.data.cells import MeasuredGenes
 from sslbench.errors import ConfigError, DivergedError
 from sslbench.evaluation.base import Embedded, Evaluation
 from sslbench.evaluation.decoder_reconstruction import DecoderReconstruction, Options
@@ -39,6 +40,21 @@ def test_a_decoder_of_the_mean_cell_explains_nothing():
     found = scored(decoded_by(cells, lambda minibatch: mean.expand_as(minibatch.x))).scores
     assert found["explained_variance"] == pytest.approx(0, abs=1e-6)
     assert found["pearson"] == 0
+
+
+def test_genes_that_were_not_measured_are_not_scored():
+    """A decoder that makes them up is neither punished nor praised for it."""
+    cells = embedded_cells()
+    assert cells.cells is not None
+    n_genes = cells.cells.n_genes
+    has = np.arange(n_genes) < n_genes - 10
+    study = np.zeros(cells.cells.row_ids.max() + 1, dtype=np.int64)
+    measured = MeasuredGenes(of_study=has[None], study=study)
+    cells = replace(cells, cells=replace(cells.cells, measured=measured))
+    made_up = torch.from_numpy(~has).float()
+    found = scored(decoded_by(cells, lambda minibatch: minibatch.x + made_up)).scores
+    assert found["explained_variance"] == pytest.approx(1)
+    assert found["mse"] == 0
 
 
 def test_training_a_masked_autoencoder_raises_what_its_decoder_explains():

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslbench.cli.label_shares import labels_left
+from sslbench.cli.counted import labels_left
 from sslbench.data.catalogue import load_dataset
 from sslbench.data.store import open_cells, prepare_store
 from sslbench.search.spec import SweepSpec

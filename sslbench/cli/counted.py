@@ -1,4 +1,4 @@
-"""How many labels are left at each share of them that a sweep asks for: counted once, written into its question."""
+"""How many cells have what a sweep asks for, labels at each share, a second modality: counted once, for its question."""
 
 from __future__ import annotations
 
@@ -25,11 +25,24 @@ def labels_left(spec: SweepSpec, store: Path) -> tuple[LabelsLeft, ...]:
 
     if not spec.label_fractions:
         return ()
-    train = open_cells(store, "train")
+    own = thinned(open_cells(store, "train"), spec.label_fraction, seed=0)
     found = []
     for fraction in (spec.label_fraction, *spec.label_fractions):
-        label = thinned(train, fraction, seed=0).label
+        share = fraction / spec.label_fraction
+        label = thinned(own, share, seed=0).label
         assert label is not None
-        lost = types_without_label(train, fraction=fraction)
+        lost = types_without_label(own, fraction=share)
         found.append(LabelsLeft(fraction=fraction, n_labels=int((label >= 0).sum()), lost=lost))
     return tuple(found)
+
+
+def modality_measured(store: Path) -> dict[str, int]:
+    """Return how many cells of each split have the second modality; nothing if the data set names none."""
+    from sslbench.data.store import open_cells
+
+    opened = {split: open_cells(store, split) for split in ("train", "val", "test")}
+    return {
+        split: int(cells.modality.measured[cells.row_ids].sum())
+        for split, cells in opened.items()
+        if cells.modality is not None
+    }
