@@ -202,3 +202,14 @@ def test_a_tie_on_unlabelled_cells_names_their_baseline() -> None:
     twins = [replace(MAE, accuracy=0.78), PCA]
     verdict = unlabelled(sweep_judged_by(VARIANCE, twins)).ranked().verdict
     assert verdict.startswith("No SSL arm is separable from the best label-free baseline")
+
+
+def test_where_labels_are_not_predicted_a_label_classifier_is_not_the_only_rival() -> None:
+    """PCA is far ahead of the supervised arm here: beating that one alone would be no win of SSL."""
+    arms = [replace(MAE, accuracy=0.7), replace(PCA, accuracy=0.9), replace(SUPERVISED, accuracy=0.4)]  # fmt: skip
+    sweep = sweep_judged_by(VARIANCE, arms, donors=("p4",))
+    facts = replace(sweep.facts, of_labels=False)
+    board = FakeSweep(sweep.records, sweep.predictions, facts, sweep.units).ranked()
+    assert (board.reference, board.baseline) == ("pca", "non-SSL")
+    assert board.verdict.startswith("SSL loses by 0.")
+    assert "against pca/linear" in board.verdict

@@ -49,3 +49,22 @@ def test_more_components_than_there_can_be_are_refused_naming_the_choice(tmp_pat
 
 def test_a_sweep_whose_every_choice_fits_is_rehearsed_in_silence(tmp_path: Path) -> None:
     rehearse(load_sweep(ROOT / "sweeps/smoke.yaml"), synthetic_store(tmp_path))
+
+
+@pytest.mark.parametrize("task, missing", [("integration", "two batches"), ("cross_modality", "a second modality")])  # fmt: skip
+def test_a_task_that_the_cells_cannot_answer_is_refused_with_what_they_lack(
+    task: str, missing: str, tmp_path: Path
+) -> None:
+    """Here a split of one donor has one batch, and nothing but RNA was measured."""
+    spec = load_sweep(ROOT / "sweeps/smoke.yaml")
+    asked = spec.model_copy(update={"evaluation": (*spec.evaluation, {"name": task})})
+    with pytest.raises(DataError, match=missing) as error:
+        rehearse(asked, synthetic_store(tmp_path, n_donors=3))
+    assert error.value.code == "D310"
+
+
+def test_a_type_that_keeps_no_label_is_refused_by_name(tmp_path: Path) -> None:
+    spec = load_sweep(ROOT / "sweeps/smoke.yaml", overrides=("label_fraction=0.001",))
+    with pytest.raises(DataError, match="no label is left of type0") as error:
+        rehearse(spec, synthetic_store(tmp_path))
+    assert error.value.code == "D311"
