@@ -53,8 +53,8 @@ class Transformer(Encoder):
     whose bias is at once its learned position. Neighbours in the panel mean nothing, so patches are
     arbitrary but fixed groups.
 
-    A training step with the defaults costs 1.3 times that of `mlp` with its own (masked autoencoder, 2,000
-    genes, minibatch 128, one CPU thread; 1.8 times with two blocks).
+    A training step with the defaults costs 1.4 times that of `mlp` with its own (masked autoencoder, 2,000
+    genes, minibatch 128, one CPU thread).
     """
 
     def __init__(self, options: Options, *, n_genes: int) -> None:
