@@ -33,8 +33,8 @@ def part(point: LabelPoint, *, objective: str) -> LabelPoint:
 
     Cells without a label are among them if the task of the objective needs none.
     """
-    needed = EVALUATIONS.constant(MetricKey.parse(objective).evaluation, "needs_of_cells")
-    labelled = needed is None or "labels" in needed
+    task = MetricKey.parse(objective).evaluation
+    labelled = "labels" in EVALUATIONS.constant(task, "needs_of_cells")
     return replace(
         point,
         train=part_of(point.train, about=REFERENCE_CELLS, labelled=labelled),

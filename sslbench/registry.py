@@ -72,14 +72,17 @@ class Registry:
     def constant(self, name: str, attribute: str) -> Any:
         """Return the plain value that the class of `name` gives to `attribute`, without importing it.
 
-        A constant imported from another module is looked up there. None if the class assigns nothing.
+        What the class does not assign is that of the contract in `base`, if that gives it a value. A constant imported
+        from another module is looked up there. None if neither assigns anything.
         """
-        module = _parsed(self._file(name))
-        for definition in module.body:
-            body = definition.body if isinstance(definition, ast.ClassDef) else []
-            for statement in body:
-                if _assigns(statement, attribute):
-                    return _literal(statement.value, module)
+        contract = self._folder() / "base.py"
+        for file in (self._file(name), *([contract] if contract.is_file() else [])):
+            module = _parsed(file)
+            for definition in module.body:
+                body = definition.body if isinstance(definition, ast.ClassDef) else []
+                for statement in body:
+                    if _assigns(statement, attribute):
+                        return _literal(statement.value, module)
         return None
 
     def defines(self, name: str, function: str) -> bool:

@@ -68,6 +68,11 @@ def scored_task(name: str, *, of: str = "encoder") -> str:
     return name + (PROJECTED if of == "projector" else "")
 
 
+def suffix_at(fraction: float) -> str:
+    """Return what the names of scores at a further fraction end in: `_at_5` for 0.05."""
+    return f"_at_{round(100 * fraction)}"
+
+
 class CurvePoint(BaseModel):
     """What one report saw, after `updates` updates."""
 

@@ -36,7 +36,8 @@ def run_trial(
     `report` receives a point of the curve at every evaluation and may raise to stop the trial. The encoder is
     pretrained on the store `corpus` if the config names one, else on the training cells of `store`. Test cells
     are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
-    scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint and the test predictions are written to `workdir`.
+    scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint, the
+    test predictions and the scores of units are written to `workdir`.
 
     Raises
     ------

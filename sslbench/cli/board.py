@@ -16,7 +16,7 @@ from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS
-from sslbench.results import MetricKey, Regime, TrialRecord, scored_task
+from sslbench.results import MetricKey, Regime, TrialRecord, scored_task, suffix_at
 from sslbench.search.space import size
 from sslbench.search.spec import SweepSpec
 
@@ -97,7 +97,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         of_labels=EVALUATIONS.constant(
             MetricKey.parse(spec.objective.metric).evaluation, "needs_of_cells"
         )
-        in (None, ("labels",)),
+        == ("labels",),
         label_fraction=spec.label_fraction,
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
@@ -107,7 +107,6 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
 
 def _label_shares(question: Question) -> list[LabelShare]:
     """Return the shares of labels that arms are scored at, the sweep's own first; none if it has no further one."""
-    from sslbench.data.labels import suffix_at
     from sslbench.leaderboard.facts import LabelShare
 
     return [

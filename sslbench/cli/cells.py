@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sslbench.cli import terminal
@@ -23,6 +23,7 @@ class Prepared:
     manifest: StoreManifest
     corpus: Path | None = None
     corpus_manifest: StoreManifest | None = None
+    left_out: tuple[str, ...] = ()  # arms and tasks of the sweep file that these cells do not allow
 
     @property
     def fingerprint(self) -> str:
@@ -42,6 +43,7 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
     from sslbench.search.retuning import retuned
     from sslbench.search.unlabelled import without_labels
 
+    left_out: tuple[str, ...] = ()
     if dataset.label_key is None:
         spec, left_out = without_labels(spec)
         terminal.say(
@@ -49,7 +51,7 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
             f"none: {', '.join(left_out)} cannot be ranked; the others are, by {spec.objective.metric}",
         )
     with terminal.working("preparing the cells"):
-        ready = _built(dataset, spec, home)
+        ready = replace(_built(dataset, spec, home), left_out=left_out)
     terminal.say("data", describe_data(ready.manifest))
     terminal.say("split", describe_split(ready.manifest))
     if ready.corpus_manifest is not None:

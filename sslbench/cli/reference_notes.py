@@ -15,7 +15,7 @@ def reference_notes(spec: SweepSpec, records: Sequence[TrialRecord]) -> Iterator
     results = [r.result for r in records if r.stage == "confirm" and r.result is not None]
     for given in spec.evaluation:
         task = given["name"]
-        for metric, words in (EVALUATIONS.constant(task, "references") or {}).items():
+        for metric, words in EVALUATIONS.constant(task, "references").items():
             key = f"test/{task}/{metric}"
             found = [result.scores[key] for result in results if key in result.scores]
             if found:

@@ -88,16 +88,15 @@ def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
 
 def run_sweep(asked: Asked, home: Home) -> int:
     """Search, confirm, rank and report; return the exit code."""
-    whole, dataset = resolve(asked)
+    spec, dataset = resolve(asked)
     show_header()
-    spec, cells = prepared(dataset, whole, home)
+    spec, cells = prepared(dataset, spec, home)
     name = Path(asked.sweep).stem
     folder = open_execution_folder(home.ledgers, name, spec, cells.fingerprint)
     with owned(folder):
         if asked.fresh:
             _set_aside(folder)
-        left_out = _left_out(whole, spec)
-        question = _asked_now(folder, name, spec, cells, left_out=left_out)
+        question = _asked_now(folder, name, spec, cells)
         return _run(question, Ledger(folder), home)
 
 
@@ -111,16 +110,7 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def _left_out(whole: SweepSpec, spec: SweepSpec) -> tuple[str, ...]:
-    """Return the arms and evaluation tasks of a sweep file that its cells do not allow."""
-    arms = [name for name in whole.arms if name not in spec.arms]
-    tasks = [given["name"] for given in whole.evaluation if given not in spec.evaluation]
-    return (*arms, *tasks)
-
-
-def _asked_now(
-    folder: Path, name: str, spec: SweepSpec, cells: Prepared, *, left_out: tuple[str, ...]
-) -> Question:
+def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Question:
     """Write the question down; the execution goes on if the folder has one."""
     before = read_question(folder)
     question = Question(
@@ -137,7 +127,7 @@ def _asked_now(
         data_fingerprint=cells.fingerprint,
         labels_left=labels_left(spec, cells.store),
         modality_measured=modality_measured(cells.store),
-        left_out=left_out,
+        left_out=cells.left_out,
     )
     write_question(Ledger(folder), question)
     return question

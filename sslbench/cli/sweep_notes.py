@@ -59,7 +59,7 @@ def _labels(spec: SweepSpec, manifest: StoreManifest, question: Question) -> Ite
 
 def _modality(spec: SweepSpec, question: Question) -> Iterator[str]:
     names = [given["name"] for given in spec.evaluation]
-    asked = [n for n in names if "modality" in (EVALUATIONS.constant(n, "needs_of_cells") or ())]
+    asked = [n for n in names if "modality" in EVALUATIONS.constant(n, "needs_of_cells")]
     if asked and question.modality_measured.get("val") == 0:
         yield (
             f"no validation cell has the second modality: validation scores of {', '.join(asked)} are of training cells, "

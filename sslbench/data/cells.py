@@ -151,6 +151,13 @@ class Cells:
         """The number of genes."""
         return len(self.genes)
 
+    @property
+    def modality_measured(self) -> np.ndarray:
+        """The positions (n,) of the cells whose second modality was measured; none where the data set names none."""
+        if self.modality is None:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(self.modality.measured[self.row_ids])
+
     def without_labels(self) -> Cells:
         """Return the same cells with the labels taken away, for pretext tasks that must not see them."""
         return replace(self, label=None)

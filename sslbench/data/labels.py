@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sslbench.data.cells import UNLABELLED, Cells
+from sslbench.results import suffix_at
 from sslbench.seeding import numpy_generator
 
 
@@ -72,11 +73,6 @@ def label_points(
         if not types_without_label(own.train, fraction=f / fraction)
     ]
     return [own, *(point for point in points if _any_label(point.val))]
-
-
-def suffix_at(fraction: float) -> str:
-    """Return what the names of scores at a further fraction end in: `_at_5` for 0.05."""
-    return f"_at_{round(100 * fraction)}"
 
 
 def _any_label(cells: Cells) -> bool:

@@ -33,8 +33,9 @@ def modality_of(cells: Cells) -> Modality:
 
 
 def measured_positions(cells: Cells) -> np.ndarray:
-    """Return the positions (n,) of the cells whose second modality was measured."""
-    return np.flatnonzero(modality_of(cells).measured[cells.row_ids])
+    """Return the positions (n,) of the cells whose second modality was measured; D310 if the data set names none."""
+    modality_of(cells)
+    return cells.modality_measured
 
 
 def fitted_scale(train: Cells, *, scale: Scale | None) -> Measured:

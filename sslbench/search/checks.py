@@ -209,7 +209,7 @@ def _checked_objective(text: str, spec: SweepSpec) -> MetricKey:
 
 
 def _check_can_be_scored(arm: Arm, name: str, key: MetricKey) -> None:
-    needed = EVALUATIONS.constant(key.evaluation, "needs_of_arm") or ()
+    needed = EVALUATIONS.constant(key.evaluation, "needs_of_arm")
     if "classifier" in needed and not PRETEXTS.constant(arm.pretext["name"], "sees_labels"):
         raise ConfigError(
             f"the objective of arm {name!r} scores an arm's own classifier, and this arm has none",

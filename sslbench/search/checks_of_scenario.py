@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sslbench.data.catalogue import load_dataset
 from sslbench.errors import ConfigError
 from sslbench.registry import EVALUATIONS, PRETEXTS
+from sslbench.results import suffix_at
 from sslbench.strict_yaml import YamlDocument
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _check_fractions(spec: SweepSpec, document: YamlDocument) -> None:
             found=", ".join(map(str, asked)),
             fix="label_fractions: [0.05, 0.25, 0.5]",
         )
-    taken = {f"{name}_at_{round(100 * f)}" for name in spec.arms for f in asked} & set(spec.arms)
+    taken = {name + suffix_at(f) for name in spec.arms for f in asked} & set(spec.arms)
     if spec.retune and taken:
         raise ConfigError(
             f"an arm has the name {sorted(taken)[0]!r}, which `retune` gives to a copy",

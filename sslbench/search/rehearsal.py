@@ -68,15 +68,14 @@ def _refuse_unscorable(spec: SweepSpec, cells: Cells, *, split: str, n_measured:
     """
     fraction = spec.label_fraction if split != "test" else 1.0
     label = thinned(cells, fraction, seed=0).label
-    measured = 0 if cells.modality is None else int(cells.modality.measured[cells.row_ids].sum())
     has = {
         "labels": label is not None and bool((label != UNLABELLED).any()),
         "batches": len(set(cells.batch.tolist())) > 1 or len(set(cells.donor.tolist())) > 1,
-        "modality": cells.modality is not None and measured >= n_measured,
+        "modality": cells.modality is not None and len(cells.modality_measured) >= n_measured,
     }
     for given in spec.evaluation:
         needed = EVALUATIONS.constant(given["name"], "needs_of_cells")
-        missing = [n for n in (("labels",) if needed is None else needed) if not has[n]]
+        missing = [what for what in needed if not has[what]]
         if missing:
             raise DataError(
                 f"the evaluation task {given['name']!r} needs {_WORDS[missing[0]]}, which the {split} cells of "

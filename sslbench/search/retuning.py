@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sslbench.data.cells import Cells
-from sslbench.data.labels import suffix_at, types_without_label
+from sslbench.data.labels import types_without_label
+from sslbench.results import suffix_at
 from sslbench.search.spec import SweepSpec
 
 

@@ -59,5 +59,4 @@ def _learns_from_labels(arm: Arm) -> bool:
 
 
 def _needs_labels(task: str) -> bool:
-    needed = EVALUATIONS.constant(task, "needs_of_cells")
-    return needed is None or "labels" in needed
+    return "labels" in EVALUATIONS.constant(task, "needs_of_cells")

@@ -63,7 +63,15 @@ def test_constants_of_a_pretext_task_read_without_import_are_its_own(name):
 def test_metrics_of_an_evaluation_task_read_without_import_are_its_own(name):
     task = EVALUATIONS.load(name)
     assert EVALUATIONS.constant(name, "metrics") == dict(task.metrics)
-    assert (EVALUATIONS.constant(name, "needs_of_arm") or ()) == task.needs_of_arm
+    for attribute in (
+        "needs_of_arm",
+        "needs_of_cells",
+        "confirm_only",
+        "trains_encoder",
+        "of_blind_arms",
+    ):
+        assert EVALUATIONS.constant(name, attribute) == getattr(task, attribute)
+    assert EVALUATIONS.constant(name, "references") == dict(task.references)
 
 
 def test_a_constant_that_is_not_assigned_is_none():

@@ -13,26 +13,12 @@ import pandas as pd
 import pytest
 
 from sslbench.cli.annotate import add_columns
-from sslbench.config import TrialConfig
-from sslbench.trial import run_trial
-from tests.factories import synthetic_adata, synthetic_store
+from tests.factories import synthetic_adata
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    config = TrialConfig.model_validate(
-        {
-            "dataset": {"name": "synthetic"},
-            "pretext": {"name": "supervised"},
-            "encoder": {"name": "linear", "embedding_dim": 4},
-            "training": {"max_updates": 20, "evaluate_every": 10},
-            "evaluation": [{"name": "knn"}],
-        }
-    )
-    store = synthetic_store(folder)
-    run_trial(config, store=store, workdir=folder, report=lambda _: None, score_test=True)
-    return folder / "checkpoint"
+@pytest.fixture
+def model(classifying_model: Path) -> Path:
+    return classifying_model
 
 
 @pytest.fixture

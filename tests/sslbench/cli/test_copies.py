@@ -17,11 +17,9 @@ import sslbench
 from sslbench.cli.annotate import annotate_file
 from sslbench.cli.copies import refuse_occupied, write_copy
 from sslbench.cli.embed import embed_file
-from sslbench.config import TrialConfig
 from sslbench.data.source_files import content_sha256
 from sslbench.errors import DataError, RefusedError
-from sslbench.trial import run_trial
-from tests.factories import synthetic_adata, synthetic_store
+from tests.factories import synthetic_adata
 
 
 def zarr_of(zarr_format: int) -> Callable[[Path], None]:
@@ -58,21 +56,9 @@ def cells(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    config = TrialConfig.model_validate(
-        {
-            "dataset": {"name": "synthetic"},
-            "pretext": {"name": "supervised"},
-            "encoder": {"name": "linear", "embedding_dim": 4},
-            "training": {"max_updates": 20, "evaluate_every": 10},
-            "evaluation": [{"name": "knn"}],
-        }
-    )
-    store = synthetic_store(folder)
-    run_trial(config, store=store, workdir=folder, report=lambda _: None, score_test=True)
-    return folder / "checkpoint"
+@pytest.fixture
+def model(classifying_model: Path) -> Path:
+    return classifying_model
 
 
 OPTIONS: dict[str, Any] = {"counts": None, "device": "cpu", "force": False}

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslbench.data.cells import UNLABELLED, Cells
-from sslbench.data.labels import label_points, suffix_at, thinned, types_without_label
+from sslbench.data.labels import label_points, thinned, types_without_label
+from sslbench.results import suffix_at
 from tests.factories import synthetic_cells
 
 ALL = synthetic_cells(n_cells=400)

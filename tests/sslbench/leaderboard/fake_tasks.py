@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from sslbench.data.labels import suffix_at
 from sslbench.leaderboard.facts import JudgedTask, LabelShare
-from sslbench.results import MetricKey, TrialRecord
+from sslbench.results import MetricKey, TrialRecord, suffix_at
 from tests.sslbench.leaderboard.fake_sweep import (
     ARMS,
     LABELS,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sslbench.data.labels import suffix_at
 from sslbench.leaderboard.board import LabelCurve, SharePoint
 from sslbench.leaderboard.report.page import render_html
 from sslbench.leaderboard.table import label_table
 from sslbench.leaderboard.text import render_markdown, to_frame
+from sslbench.results import suffix_at
 from tests.sslbench.leaderboard.fake_sweep import (
     MAE,
     PCA,
