@@ -22,7 +22,8 @@ COMMAND = str(Path(sys.executable).with_name("sslbench"))
 REPOSITORY = Path(__file__).parents[2]
 Moment = Callable[["Place", "Driver", Random], list[int]]  # waits, then names the victims
 LONGEST_RUN = 240.0
-N_TRIALS = 17  # of the sweep `smoke`: 3 + 3 + 2 + 1 searched, 4 arms x 2 confirmed
+SWEEP = str(Path(__file__).with_name("steady.yaml"))
+N_TRIALS = 17  # of this sweep: 1 + 5 + 5 searched, 3 arms x 2 confirmed
 
 
 class Ended(NamedTuple):
@@ -76,7 +77,7 @@ class Place:
     environment: dict[str, str] = field(default_factory=dict)
     drivers: list[Driver] = field(default_factory=list)
 
-    def start(self, *arguments: str, sweep: str = "smoke") -> Driver:
+    def start(self, *arguments: str, sweep: str = SWEEP) -> Driver:
         """Start the sweep as a process group of its own, as a terminal does."""
         log = self.home.parent / f"run-{len(self.drivers) + 1}.log"
         with log.open("w", encoding="utf-8") as handle:
@@ -196,7 +197,10 @@ def everything(here: Place, driver: Driver, random: Random) -> list[int]:
 def _await_progress(here: Place, driver: Driver, random: Random) -> None:
     _await(driver, lambda: bool(workers(driver.pid)))  # those of the last driver may end some too
     before = here.n_ended()
-    wanted = before + random.randint(1, max(1, (N_TRIALS - before) // 3))
+    most = (
+        N_TRIALS - before
+    ) // 3  # 0 of the last two: they may end together, and with them the sweep
+    wanted = before + random.randint(min(1, most), most)
     _await(driver, lambda: here.n_ended() >= wanted)
     time.sleep(random.uniform(0.0, 0.3))
 

@@ -14,6 +14,7 @@ import pytest
 from tests.chaos.checker import check_nothing_left, check_nothing_lost, check_whole
 from tests.chaos.harness import (
     N_TRIALS,
+    SWEEP,
     Blow,
     Driver,
     Ended,
@@ -66,7 +67,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         told.last = here.start()
         told.first_pid = told.last.pid
         wait_until(lambda: "resume" in here.drivers[-1].output(), seconds=60, what="it starts")
-        told.second = here.command("sweep", "smoke")
+        told.second = here.command("sweep", SWEEP)
         told.last.wait()
         told.at_the_end = ended(here.home)
         yield told
