@@ -48,7 +48,11 @@ def evaluation_tasks(
 
 def parts_of(pretext: Pretext) -> set[str]:
     """Return what of `needs_of_arm` a pretext task has."""
-    parts = {"classifier": pretext.classifier, "decoder": pretext.reconstruct}
+    parts = {
+        "encoder": pretext.encoder,
+        "classifier": pretext.classifier,
+        "decoder": pretext.reconstruct,
+    }
     return {name for name, part in parts.items() if part is not None}
 
 

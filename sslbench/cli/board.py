@@ -102,6 +102,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
+        claim=spec.claim,
     )
 
 

@@ -33,8 +33,9 @@ class Home:
 
 
 def sweep_names() -> list[str]:
-    """Return the sweeps of this folder, sorted."""
-    return sorted(file.stem for file in SWEEPS.glob("*.yaml"))
+    """Return the sweeps of this folder, sorted: `mae_masking`, `claims/mask_inverted`."""
+    files = SWEEPS.rglob("*.yaml")
+    return sorted(file.relative_to(SWEEPS).with_suffix("").as_posix() for file in files)
 
 
 def sweep_file(name: str) -> Path:

@@ -67,10 +67,11 @@ def read_question(folder: Path) -> Question | None:
 
 
 def asked(home: Home, sweep: str | None = None) -> list[tuple[Path, Question]]:
-    """Return (folder, question) of every sweep in the ledger, or of one, newest first."""
+    """Return (folder, question) of every sweep in the ledger, or of one by name or path, newest first."""
+    named = Path(sweep).stem if sweep is not None else None
     folders = [f for f in home.ledgers.glob("*") if f.is_dir() and not f.name.startswith(".")]
     read = [(folder, read_question(folder)) for folder in folders]
-    found = [(f, q) for f, q in read if q is not None and sweep in (None, q.sweep)]
+    found = [(f, q) for f, q in read if q is not None and named in (None, q.sweep)]
     return sorted(found, key=lambda item: -item[1].asked_unix_ms)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from sslbench.cli import terminal
-from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
+from sslbench.leaderboard.table import Table, label_table, main_table, part_text, protocol_table
 from sslbench.provenance import version_of
 
 if TYPE_CHECKING:
     from sslbench.cli.board import Answer
-    from sslbench.leaderboard.board import LabelCurve
+    from sslbench.leaderboard.board import JudgedClaim, LabelCurve
 
 
 def show_header() -> None:
@@ -49,6 +51,8 @@ def show_answer(found: Answer) -> None:
     for group in board.failures:
         text = f"{group.n_trials} x {group.arm} ({group.stage}) {group.kind}: {group.message}"
         terminal.say("failed", text)
+    if board.claim is not None:
+        _show_claim(board.claim)
     terminal.out.print(f"[bold]verdict[/bold]  {board.verdict}")
 
 
@@ -59,6 +63,14 @@ def _show_labels(curve: LabelCurve) -> None:
     terminal.out.print()
     for line in (curve.sentence, curve.stamp, *curve.holes):
         terminal.say("labels", line)
+
+
+def _show_claim(claim: JudgedClaim) -> None:
+    """Print what was published, each of its comparisons, and what became of it."""
+    terminal.say("claim", f"{claim.text} ({claim.source})")
+    for part in claim.parts:
+        terminal.say("", f"{part.says}: {part_text(part, digits=3)}")
+    terminal.out.print(f"[bold]claim[/bold]    {escape(claim.sentence)}")
 
 
 def _narrow(table: Table) -> Table:

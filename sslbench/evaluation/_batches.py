@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,23 @@ from sslbench.errors import DataError
 from sslbench.evaluation._cell_types import finite
 from sslbench.evaluation._expression import fixed_part
 from sslbench.evaluation.base import Embedded
+from sslbench.results import Direction
 
 FEWEST_CELLS = 16  # one more than the graph of neighbours links
+MOST_CELLS = 4_000  # half a second on one core; ten times as many would take a minute and 13 GB
+INTEGRATION_METRICS: Mapping[str, Direction] = {
+    "total": "max",
+    "bio": "max",
+    "batch": "max",
+    "isolated_labels": "max",
+    "kmeans_nmi": "max",
+    "kmeans_ari": "max",
+    "silhouette_label": "max",
+    "clisi": "max",
+    "bras": "max",
+    "ilisi": "max",
+    "graph_connectivity": "max",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ class EvaluationTask(ABC):
 
     # The first one ranks. "max": 1 is the most; "min": 0 is the least.
     metrics: ClassVar[Mapping[str, Direction]]
-    # What an arm must have to be scored ("classifier", "decoder"); an arm without it is left out.
+    # What an arm must have to be scored ("encoder", "classifier", "decoder"); an arm without it is left out.
     needs_of_arm: ClassVar[tuple[str, ...]] = ()
     # What the cells must have ("labels", "batches", "modality"); a sweep on others is an error.
     needs_of_cells: ClassVar[tuple[str, ...]] = ("labels",)

@@ -11,6 +11,7 @@ from sslbench.leaderboard.metric import RankedMetric
 from sslbench.results import Regime
 
 Unit = Literal["cells", "donors", "seeds"]
+ClaimOutcome = Literal["holds", "reversed", "undecided", "not judged"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,28 @@ class LabelCurve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgedPart:
+    """One comparison of a published claim, as these cells see it."""
+
+    says: str
+    better: str  # the side that the claim has ahead: arm and protocol
+    than: str
+    outcome: ClaimOutcome
+    difference: Estimate | None = None  # paired, better − than; None: not judged
+    why: str = ""  # it was not judged
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedClaim:
+    """A published claim and what became of it here."""
+
+    text: str
+    source: str
+    parts: tuple[JudgedPart, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leaderboard:
     """The ranking of one sweep on one data set, and everything that limits what it says."""
 
@@ -129,6 +152,7 @@ class Leaderboard:
     label_curve: LabelCurve | None = (
         None  # None: no further share was asked for, or nothing could be scored
     )
+    claim: JudgedClaim | None = None  # of a sweep that re-examines one
 
     def row(self, arm: str) -> Row | None:
         """Return the row of `arm`, or None if it has none."""

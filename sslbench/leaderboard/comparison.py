@@ -49,7 +49,13 @@ class Comparison:
 
     def difference(self, arm: str, other: str) -> Estimate:
         """Return arm − other with its paired interval."""
-        return _INTERVALS[self.unit].of_difference(self.scores[arm], self.scores[other])
+        return self.minus(arm, self, other)
+
+    def minus(self, arm: str, comparison: Comparison, other: str) -> Estimate:
+        """Return arm − other with its paired interval, where `other` stands in a comparison on the same cells and seeds."""
+        if comparison.unit != self.unit:
+            raise ValueError(f"scores of {self.unit} and of {comparison.unit} cannot be paired")
+        return _INTERVALS[self.unit].of_difference(self.scores[arm], comparison.scores[other])
 
 
 def compare(

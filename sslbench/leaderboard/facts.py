@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sslbench.claim import Claim
 from sslbench.errors import ConfigError
 from sslbench.leaderboard.metric import Measure, ranked_metric
 from sslbench.results import Direction, MetricKey, Regime
@@ -67,6 +68,7 @@ class SweepFacts:
     n_labels: int | None = None  # of training cells, at that share; None: not counted
     label_shares: tuple[LabelShare, ...] = ()
     notes: tuple[str, ...] = ()  # further things a reader must know
+    claim: Claim | None = None  # that the sweep re-examines
 
     @property
     def copies(self) -> frozenset[str]:

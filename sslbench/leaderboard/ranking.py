@@ -8,6 +8,7 @@ import pandas as pd
 
 from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.caveats import notes_on, short_arms, stamp
+from sslbench.leaderboard.claim_verdict import judged_claim
 from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
@@ -62,6 +63,7 @@ def rank_arms(
         holes=(*standing.holes, *short_arms(rows, facts=facts)),
         failures=failure_groups(records),
         label_curve=label_curve(records, frames, facts, whole=standing),
+        claim=judged_claim(facts.claim, ranked, frames, facts) if facts.claim else None,
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.leaderboard.board import ArmAtShare, LabelCurve, Leaderboard, Row, SearchEffort
+from sslbench.leaderboard.board import (
+    ArmAtShare,
+    JudgedPart,
+    LabelCurve,
+    Leaderboard,
+    Row,
+    SearchEffort,
+)
 from sslbench.leaderboard.intervals import Estimate
 
 CHOSEN = "*"  # the protocol that validation chose
@@ -117,6 +124,14 @@ def gain_text(difference: Estimate | None, *, digits: int) -> str:
         return f"{mean} (no interval)"
     bounds = (_signed(bound, digits=digits) for bound in (difference.low, difference.high))
     return f"{mean} ({', '.join(bounds)})"
+
+
+def part_text(part: JudgedPart, *, digits: int) -> str:
+    """Return e.g. `mae by knn − byol by knn = +0.02 (−0.01, +0.05): undecided`, or why it was not judged."""
+    pair = f"{part.better} − {part.than}"
+    if part.difference is None:
+        return f"{pair}: {part.outcome} ({part.why})"
+    return f"{pair} = {gain_text(part.difference, digits=digits)}: {part.outcome}"
 
 
 def trials_text(effort: SearchEffort) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import LabelCurve, Leaderboard, Row
+from sslbench.leaderboard.board import JudgedClaim, LabelCurve, Leaderboard, Row
 from sslbench.leaderboard.facts import SweepFacts
-from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
+from sslbench.leaderboard.table import Table, label_table, main_table, part_text, protocol_table
 
 _LOOSE_UNDERSCORE = re.compile(r"(?<!\w)_|_(?!\w)")  # inside a word markdown leaves it alone
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -34,6 +34,8 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     """Return verdict, table, same-protocol table, notes, holes and failures as GitHub markdown."""
     lines = [f"## {_escaped(facts.sweep)} on {_escaped(facts.dataset)}", ""]
     lines += [_escaped(facts.question), "", f"**{_escaped(board.verdict)}**", ""]
+    if board.claim is not None:
+        lines += _claim_lines(board.claim)
     if board.rows:
         lines += [
             *_markdown_table(main_table(board, digits=3)),
@@ -48,6 +50,13 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     lines += [*_bullets("Notes", board.notes), *_bullets("Holes", board.holes)]
     failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
     return "\n".join([*lines, *_bullets("Failed trials", failures)]).rstrip() + "\n"
+
+
+def _claim_lines(claim: JudgedClaim) -> list[str]:
+    parts = [f"{part.says}: {part_text(part, digits=3)}" for part in claim.parts]
+    published = _escaped(f"{claim.text} ({claim.source})")
+    sentence = _escaped(claim.sentence)
+    return [f"Claim: {published}", "", *_bullets(sentence, parts)]
 
 
 def _label_lines(curve: LabelCurve) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
+from sslbench.claim import Claim
 from sslbench.config import (
     DatasetChoice,
     EncoderChoice,
@@ -24,6 +25,7 @@ from sslbench.errors import ConfigError
 from sslbench.registry import PRETEXTS
 from sslbench.results import Regime
 from sslbench.search.checks import check_sweep
+from sslbench.search.checks_of_claim import check_claim
 from sslbench.search.checks_of_scenario import check_scenario
 from sslbench.search.gene_sets import pin_gene_sets
 from sslbench.search.space import Parameter, Params, first_params, size
@@ -131,6 +133,7 @@ class SweepSpec(Frozen):
     evaluation: tuple[dict[str, Any], ...] = Field(min_length=1)
     arms: dict[str, Arm] = Field(min_length=1)
     seed: int = Field(0, ge=0, lt=2**30)
+    claim: Claim | None = Field(None, description="a published claim that the sweep re-examines")
 
     def config(self, arm: str, params: Params, *, seed: int) -> TrialConfig:
         """Return the trial configuration of an arm with the searched `params` put in."""
@@ -171,7 +174,7 @@ class SweepSpec(Frozen):
     def question_fingerprint(self, data_fingerprint: str) -> str:
         """Return the name of the question: what may change without making finished trials useless is left out."""
         asked = self.model_dump(
-            mode="json", by_alias=True, exclude={"budget", "resources", "question"}
+            mode="json", by_alias=True, exclude={"budget", "resources", "question", "claim"}
         )
         return fingerprint([asked, data_fingerprint])[:8]
 
@@ -184,6 +187,7 @@ def load_sweep(path: Path, *, overrides: tuple[str, ...] = ()) -> SweepSpec:
     spec = validate(SweepSpec, document, code="C100")
     check_sweep(spec, document)
     check_scenario(spec, document)
+    check_claim(spec, document)
     return pin_gene_sets(spec, document)
 
 

@@ -69,6 +69,7 @@ WITHOUT: dict[str, Callable[[Embedded], Embedded]] = {
     "classifier": lambda e: replace(e, logits=None),
     "decoder": undecoded,
     "networks": lambda e: replace(e, networks=None),
+    "encoder": lambda e: replace(e, networks=None),
     "projector": lambda e: replace(e, projected=None),
 }
 

@@ -91,7 +91,8 @@ def ranked(name: str, evaluation: Evaluation) -> float:
 def needs(name: str) -> set[str]:
     task = EVALUATIONS.load(name)
     found = {*task.needs_of_arm, *task.needs_of_cells}
-    return found | {"networks"} if task.trains_encoder or "decoder" in found else found
+    runs_networks = task.trains_encoder or found & {"encoder", "decoder"}
+    return found | {"encoder", "networks"} if runs_networks else found
 
 
 def weights_of(embedded: Embedded) -> dict[str, torch.Tensor]:
@@ -106,7 +107,7 @@ def weights_of(embedded: Embedded) -> dict[str, torch.Tensor]:
 def test_what_a_task_needs_is_said_in_known_words_that_are_read_without_importing_it(name):
     task = EVALUATIONS.load(name)
     assert issubclass(task, EvaluationTask)
-    assert set(task.needs_of_arm) <= {"classifier", "decoder"}
+    assert set(task.needs_of_arm) <= {"encoder", "classifier", "decoder"}
     assert set(task.needs_of_cells) <= {"labels", "batches", "modality"}
     for constant in ("needs_of_arm", "needs_of_cells", "confirm_only", "trains_encoder"):
         read = EVALUATIONS.constant(name, constant)
@@ -343,7 +344,8 @@ def test_what_was_learnt_from_shuffled_cells_scores_within_the_permutation_distr
 @every()
 def test_an_arm_that_tells_no_cells_apart_scores_worse_and_no_better_than_a_constant(name):
     task = EVALUATIONS.load(name)
-    cells = alike() if task.trains_encoder else each(usual(), flat)
+    embeds_anew = task.trains_encoder or "encoder" in task.needs_of_arm
+    cells = alike() if embeds_anew else each(usual(), flat)
     try:
         found = run(name, cells)
     except DivergedError:

@@ -10,7 +10,7 @@ from sslbench.registry import PRETEXTS
 from sslbench.search.spec import load_sweep, plan_line
 from sslbench.search.study import ArmStudy
 
-SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))
+SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").rglob("*.yaml"))
 EVERY = pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])
 
 # Sweeps that may do without a control, each with its reason.

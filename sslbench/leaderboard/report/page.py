@@ -10,6 +10,7 @@ import pandas as pd
 from sslbench.leaderboard.board import Leaderboard
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.report.background import facts_section, failures_section
+from sslbench.leaderboard.report.claim import claim_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
 from sslbench.leaderboard.report.labels import labels_section
@@ -32,7 +33,8 @@ def render_html(
     """Return the whole report as one page; every name in it is escaped."""
     shown = [record for record in records if record.arm not in facts.copies]
     material = Material(board=board, records=shown, predictions=predictions, facts=facts)
-    sections = [leaderboard_section(material), differences_section(material)]
+    sections = [claim_section(material, board.claim)] if board.claim is not None else []
+    sections += [leaderboard_section(material), differences_section(material)]
     if board.label_curve is not None:
         sections.append(labels_section(material, board.label_curve))
     if board.rows and board.metric.of_labels:
