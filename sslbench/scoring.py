@@ -173,7 +173,7 @@ def units_frame(judged: Sequence[Judged]) -> pd.DataFrame:
 
 
 def embedding_frame(pretext: Pretext, test: Cells, device: str) -> pd.DataFrame:
-    """Return one row for each of about `MAP_CELLS` test cells, the same of every trial: row_id, batch, z0, z1, …"""
+    """Return row_id, batch and z0, z1, … of about `MAP_CELLS` test cells, the same ones for every trial."""
     cells = part_of(test, about=MAP_CELLS)
     z = embed_cells(pretext.encoder, cells, device=device)
     table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
