@@ -32,12 +32,12 @@ def finalists(board: Leaderboard, records: Sequence[TrialRecord]) -> dict[str, s
 
 
 def map_cells(embedding: pd.DataFrame) -> pd.DataFrame | None:
-    """Return row_id, batch and the place x, y of each cell of an embedding table; None of too few cells.
+    """Return row_id, batch and the place x, y of each cell of an embedding table; None of too few cells, or all alike.
 
     UMAP (McInnes et al. 2018, arXiv 1802.03426) of exact Euclidean neighbours, from PCA, with a fixed seed.
     """
     z = embedding.filter(regex=_EMBEDDING).to_numpy(dtype=np.float32)
-    if len(z) < MIN_CELLS or z.shape[1] < 2:
+    if len(z) < MIN_CELLS or z.shape[1] < 2 or (z == z[0]).all():
         return None
     placed = _umap(z)
     return embedding[["row_id", "batch"]].assign(x=placed[:, 0], y=placed[:, 1])

@@ -45,7 +45,7 @@ def _why_none(material: Material) -> str:
     if not material.board.rows:
         return "None: no arm has a score."
     return (
-        f"None: no confirm trial of these left the embedding of at least {MIN_CELLS} test cells; "
+        f"None: no confirm trial of these left the embedding of at least {MIN_CELLS} test cells that differ; "
         "trials of earlier versions left none."
     )
 

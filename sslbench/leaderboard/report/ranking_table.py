@@ -52,6 +52,11 @@ def differences_section(material: Material) -> str:
     )
 
 
+def breakable(name: str) -> str:
+    """Return a name as markup that may be broken after a slash, rather than within a word."""
+    return html.escape(name).replace("/", "/<wbr>")
+
+
 def _main(material: Material) -> str:
     board = material.board
     table = main_table(board, digits=3)
@@ -100,7 +105,7 @@ def _by_protocol(material: Material) -> str:
         f"<th{_numeric(column)}>{html.escape(column.title)}</th>" for column in table.columns
     )
     rows = "".join(
-        f'<tr><th scope="row">{html.escape(method)}</th>{"".join(_score(cell) for cell in scores)}</tr>'
+        f'<tr><th scope="row">{breakable(method)}</th>{"".join(_score(cell) for cell in scores)}</tr>'
         for method, *scores in table.rows
     )
     return (

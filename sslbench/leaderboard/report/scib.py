@@ -8,6 +8,7 @@ from statistics import fmean
 
 from sslbench.leaderboard.board import Row
 from sslbench.leaderboard.report.material import Material
+from sslbench.leaderboard.report.ranking_table import breakable
 from sslbench.results import MetricKey, TrialRecord
 
 # What is scored under which total, in the order and the words of the field.
@@ -88,7 +89,7 @@ def _spans(found: Sequence[str]) -> str:
 
 def _row(row: Row, scores: Mapping[str, float], found: Sequence[str]) -> str:
     cells = "".join(_cell(scores.get(name)) for name in found)
-    return f'<tr><th scope="row">{html.escape(row.method)}</th>{cells}</tr>'
+    return f'<tr><th scope="row">{breakable(row.method)}</th>{cells}</tr>'
 
 
 def _cell(value: float | None) -> str:

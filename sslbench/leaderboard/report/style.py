@@ -110,7 +110,7 @@ dd{margin:0;overflow-wrap:anywhere}
 table.labels{margin:14px 0 0;width:auto}
 table.labels td,table.labels th{white-space:nowrap;padding-right:28px}
 code{font:12.5px ui-monospace,"DejaVu Sans Mono",monospace}
-@media(max-width:860px){
+@media screen and (max-width:860px){
 main{padding:18px 12px 40px}
 section{padding:16px 14px}
 .verdict{font-size:20px}
@@ -138,13 +138,20 @@ table.board td.wide{grid-column:1/4}
 
 _PRINTED = """
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+:root{--page:#fff}
 body{font-size:11px}
+table,.forest .name,.forest .value,dl,.notes{font-size:10.5px}
+.forest .value{white-space:nowrap}
+table.board td.plot{min-width:110px}
+.panels,.panels.wide{grid-template-columns:repeat(3,1fr)}
+.panels.maps{grid-template-columns:repeat(5,1fr)}
+.read,li,dd{break-inside:avoid}
 main{max-width:none;padding:0}
 section{padding:10px 12px;overflow:visible}
 figure,tr,.forest>div,svg.matrix{break-inside:avoid}
 h2,h3,.read{break-after:avoid}
 .scroll{overflow:visible}
-th[scope=row]{position:static}
+th[scope=row]{position:static;font-size:10.5px;min-width:0}
 """
 
 

@@ -33,13 +33,20 @@ def test_cells_of_one_island_stay_together_and_keep_their_rows() -> None:
     assert (near // 40 == np.arange(120)[:, None] // 40).mean() > 0.95
 
 
+def test_cells_that_lie_on_each_other_have_a_map() -> None:
+    placed = map_cells(embedding(np.repeat(islands()[::30], 25, axis=0)))
+    assert placed is not None
+    assert np.isfinite(placed[["x", "y"]].to_numpy()).all()
+
+
 def test_the_same_embedding_gives_the_same_map() -> None:
     first, again = (map_cells(embedding(islands())) for _ in range(2))
     assert first is not None
     pd.testing.assert_frame_equal(first, again)
 
 
-def test_too_few_cells_and_a_single_dimension_have_no_map() -> None:
+def test_too_few_cells_a_single_dimension_and_cells_all_alike_have_no_map() -> None:
+    assert map_cells(embedding(np.ones((100, 8), dtype=np.float32))) is None
     assert map_cells(embedding(islands()[: MIN_CELLS - 1])) is None
     assert map_cells(embedding(islands()[:, :1])) is None
 

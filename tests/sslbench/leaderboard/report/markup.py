@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "br", "hr", "input", "link"}
+VOID = {"meta", "img", "br", "hr", "input", "link", "wbr"}
 TAGS = frozenset(
     """
     html head meta title style body main header section h1 h2 h3 p b ul li div span i dl dt dd code
-    table thead tbody tr th td figure svg g rect line circle path polyline polygon text
+    table thead tbody tr th td figure svg g rect line circle path polyline polygon text wbr
     """.split()  # noqa: SIM905
 )
 ATTRIBUTES = frozenset(

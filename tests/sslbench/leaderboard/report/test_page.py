@@ -54,9 +54,10 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     assert "https:" not in PAGE
 
 
-def test_the_page_fits_light_and_dark_and_narrow_screens() -> None:
-    assert "prefers-color-scheme:dark" in PAGE
-    assert "@media(max-width:" in PAGE
+def test_the_page_fits_light_and_dark_and_narrow_screens_and_paper() -> None:
+    assert "screen and (prefers-color-scheme:dark)" in PAGE  # paper is light
+    assert "@media screen and (max-width:" in PAGE
+    assert "@media print{" in PAGE
     assert 'name="viewport"' in PAGE
 
 

@@ -60,7 +60,7 @@ def test_every_component_and_total_of_every_row_is_its_mean_over_seeds() -> None
         assert heads == [COMPONENTS[name] for name in COMPONENTS if name in names]
         lines = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', table)
         for row, (method, cells) in zip(board.rows, lines, strict=True):
-            assert method == row.method
+            assert method.replace("<wbr>", "") == row.method
             shown = [float(c.replace("−", "-")) for c in re.findall(r">([−\d.]+)</td>", cells)]
             for name, value in zip([n for n in COMPONENTS if n in names], shown, strict=True):
                 key = f"test/{task}/{name}"
