@@ -54,7 +54,8 @@ def _capped(material: Material, drawn: Sequence[Row]) -> str:
     left_out = [row.method for row in material.board.rows if row not in drawn]
     if not left_out:
         return ""
-    return f"Drawn are the first {MAX_MAPS} rows at most, with the reference; not drawn: {html.escape(', '.join(left_out))}. "
+    names = html.escape(", ".join(left_out))
+    return f"Not drawn, as {MAX_MAPS} maps are the most or for want of an embedding: {names}. "
 
 
 def _cells(material: Material, uid: str) -> pd.DataFrame:
