@@ -4,7 +4,7 @@
     <folder>/trials/<uid>/job.json               written before anyone runs the trial
     <folder>/trials/<uid>/attempt-<n>/curve.jsonl    one line per report, as it happens
     <folder>/trials/<uid>/attempt-<n>/result.json    written last: the trial has ended
-    <folder>/trials/<uid>/attempt-<n>/…          what the record's `files` names (checkpoint, predictions)
+    <folder>/trials/<uid>/attempt-<n>/…          what the record's `files` names (checkpoint, predictions, …)
 
 Only the highest attempt counts, so a late writer of an earlier one changes nothing.
 """

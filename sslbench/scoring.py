@@ -12,6 +12,7 @@ import pandas as pd
 from sslbench.config import TrialConfig
 from sslbench.data.cells import Cells
 from sslbench.data.labels import LabelPoint
+from sslbench.data.sampling import part_of
 from sslbench.encoders.base import embed_cells, embed_rows
 from sslbench.errors import DataError, DivergedError
 from sslbench.evaluation.base import (
@@ -25,6 +26,8 @@ from sslbench.evaluation.base import (
 from sslbench.pretext.base import Pretext
 from sslbench.results import scored_task
 from sslbench.seeding import numpy_generator
+
+MAP_CELLS = 1_000  # test cells whose embedding is kept to draw a map of: more dots hide each other
 
 
 def evaluation_tasks(
@@ -171,6 +174,16 @@ def units_frame(judged: Sequence[Judged]) -> pd.DataFrame:
         for name, values in one.on_test.per_unit.items()
     }
     return pd.DataFrame(columns)
+
+
+def embedding_frame(pretext: Pretext, test: Cells, device: str) -> pd.DataFrame:
+    """Return row_id, batch and z0, z1, … of about `MAP_CELLS` test cells, the same ones for every trial."""
+    cells = part_of(test, about=MAP_CELLS)
+    z = embed_cells(pretext.encoder, cells, device=device)
+    table = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
+    table.insert(0, "row_id", cells.row_ids)
+    table.insert(1, "batch", cells.batch.astype(str))
+    return table
 
 
 def finite(values: dict[str, float]) -> dict[str, float]:

@@ -14,10 +14,11 @@ from sslbench.pretext.base import Pretext
 from sslbench.pretraining import OnReport, part, pretrained
 from sslbench.registry import PRETEXTS
 from sslbench.results import CurvePoint, KeptEncoder, TrialResult
-from sslbench.scoring import judge, predictions_frame, units_frame
+from sslbench.scoring import embedding_frame, judge, predictions_frame, units_frame
 from sslbench.weights import weights_fingerprint
 
 CHECKPOINT, PREDICTIONS, UNITS = "checkpoint", "predictions.parquet", "units.parquet"
+EMBEDDING = "embedding.parquet"  # of some test cells: enough to draw a map
 
 
 def run_trial(
@@ -37,7 +38,7 @@ def run_trial(
     pretrained on the store `corpus` if the config names one, else on the training cells of `store`. Test cells
     are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
     scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint, the
-    test predictions and the scores of units are written to `workdir`.
+    test predictions, the scores of units and the embedding of some test cells are written to `workdir`.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def run_trial(
         predictions_frame(test, judged).to_parquet(workdir / PREDICTIONS, index=False)
         units_frame(judged).to_parquet(workdir / UNITS, index=False)
         main.pretext.load_state_dict(course.best_weights)
+        embedding_frame(main.pretext, test, device).to_parquet(workdir / EMBEDDING, index=False)
         keep_checkpoint(
             workdir / CHECKPOINT, config, main.pretext, train, scores, store, provenance or {}
         )

@@ -37,6 +37,7 @@ class Answer:
     facts: SweepFacts
     records: list[TrialRecord]
     predictions: dict[str, pd.DataFrame]
+    ledger: Ledger
 
 
 def answer(folder: Path, question: Question) -> Answer:
@@ -50,7 +51,7 @@ def answer(folder: Path, question: Question) -> Answer:
     units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
     board = rank_arms(records, predictions, facts, units=units)
-    return Answer(board=board, facts=facts, records=records, predictions=predictions)
+    return Answer(board=board, facts=facts, records=records, predictions=predictions, ledger=ledger)
 
 
 def confirm_frames(
@@ -169,25 +170,40 @@ def regime_of(pretext: str) -> Regime:
 
 
 def write_report(home: Home, found: Answer) -> list[Path]:
-    """Write the report as HTML, CSV, markdown and picture; return the files, the page first."""
-    from sslbench.leaderboard.picture import draw_leaderboard
+    """Write the report as HTML, tables and pictures; return the files, the page first."""
+    from sslbench.cli.maps import kept_maps
     from sslbench.leaderboard.report.page import render_html
-    from sslbench.leaderboard.text import render_csv, render_markdown
 
-    name, facts = report_name(found.facts), found.facts
+    board, facts = found.board, found.facts
     home.reports.mkdir(parents=True, exist_ok=True)
-    page = home.reports / f"{name}.html"
-    write_atomically(page, render_html(found.board, found.records, found.predictions, facts))
-    if not found.board.rows:
+    page = home.reports / f"{report_name(facts)}.html"
+    kept = page.with_suffix(".maps.parquet")
+    maps = kept_maps(board, found.records, found.ledger, kept)
+    write_atomically(page, render_html(board, found.records, found.predictions, facts, maps=maps))
+    if not board.rows:
         return [page]
-    texts = {".csv": render_csv(found.board), ".md": render_markdown(found.board, facts)}
-    files = [page]
+    return [page, *_write_board(page, board, facts), *([kept] if maps else [])]
+
+
+def _write_board(page: Path, board: Leaderboard, facts: SweepFacts) -> list[Path]:
+    """Write the leaderboard in every other form beside the page."""
+    from sslbench.cli.parquet import write_table
+    from sslbench.leaderboard.latex import render_latex
+    from sslbench.leaderboard.picture import draw_leaderboard
+    from sslbench.leaderboard.text import render_csv, render_markdown, to_frame
+
+    texts = {
+        ".csv": render_csv(board),
+        ".md": render_markdown(board, facts),
+        ".tex": render_latex(board, facts),
+    }
     for suffix, text in texts.items():
-        files.append(page.with_suffix(suffix))
-        write_atomically(files[-1], text)
-    files.append(page.with_suffix(".png"))
-    draw_leaderboard(found.board, facts, files[-1])
-    return files
+        write_atomically(page.with_suffix(suffix), text)
+    write_table(to_frame(board), page.with_suffix(".parquet"))
+    pictures = [page.with_suffix(suffix) for suffix in (".png", ".svg")]
+    for picture in pictures:
+        draw_leaderboard(board, facts, picture)
+    return [*(page.with_suffix(suffix) for suffix in (*texts, ".parquet")), *pictures]
 
 
 def report_name(facts: SweepFacts) -> str:

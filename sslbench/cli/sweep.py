@@ -149,8 +149,8 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
     with live_mirror(ledger, question, home) as mirror:
         if _search_and_confirm(execution, agenda):
             found = answer(ledger.folder, question)
-            files = write_report(home, found)
             show_answer(found)
+            files = write_report(home, found)  # maps take seconds: the answer is there before them
             mirror.finish(ending(found, files))
     if not agenda.is_done():
         return _say_interrupted(ledger, agenda)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sslbench.cli.question import Question
 from sslbench.data.manifest import StoreManifest
-from sslbench.registry import EVALUATIONS
+from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.search.spec import SweepSpec
 
 _SCENARIO = {
@@ -23,6 +23,7 @@ def sweep_notes(question: Question) -> tuple[str, ...]:
         _corpus(spec, manifest, question),
         _labels(spec, manifest, question),
         _modality(spec, question),
+        _told(spec),
         _tasks(spec),
     )
     return tuple(line for lines in limits for line in lines)
@@ -64,6 +65,19 @@ def _modality(spec: SweepSpec, question: Question) -> Iterator[str]:
         yield (
             f"no validation cell has the second modality: validation scores of {', '.join(asked)} are of training cells, "
             "each predicted by what was fitted on others"
+        )
+
+
+def _told(spec: SweepSpec) -> Iterator[str]:
+    names = [given["name"] for given in spec.evaluation]
+    of_types = [name for name in names if "bio" in EVALUATIONS.constant(name, "metrics")]
+    told = [
+        n for n, arm in spec.arms.items() if PRETEXTS.constant(arm.pretext["name"], "sees_labels")
+    ]
+    if of_types and told:
+        yield (
+            f"{', '.join(told)} learnt from labels, and how well labels are kept apart is what bio of "
+            f"{', '.join(of_types)} scores, 0.6 of its total: compare with the other arms by batch"
         )
 
 

@@ -58,6 +58,9 @@ class Row:
     recipe: str
     params: Mapping[str, object]  # what the search chose
     n_test_openings: int
+    difference_by_donor: Mapping[str, float] = field(
+        default_factory=dict
+    )  # to the reference, of each test donor that both have a score of; empty unless intervals are over donors
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ class Comparison:
     n_donors: int  # of the test cells; 0: none known
     scores: Mapping[str, ArmScores]  # arm → scores under its protocol
     by_protocol: Mapping[str, Mapping[str, float]]  # arm → protocol → mean test score
+    donors: tuple[str, ...] = ()  # of the scores of donors, in their order; empty: of no donors
 
     def estimate(self, arm: str) -> Estimate:
         """Return the arm's mean test score with its interval."""
@@ -56,6 +57,14 @@ class Comparison:
         if comparison.unit != self.unit:
             raise ValueError(f"scores of {self.unit} and of {comparison.unit} cannot be paired")
         return _INTERVALS[self.unit].of_difference(self.scores[arm], comparison.scores[other])
+
+    def difference_by_donor(self, arm: str, other: str) -> dict[str, float]:
+        """Return arm − other of each donor that both have a score of; empty unless scores are those of donors."""
+        if self.unit != "donors":
+            return {}
+        differences = self.scores[arm].per_unit - self.scores[other].per_unit
+        named = zip(self.donors, differences.tolist(), strict=True)
+        return {donor: value for donor, value in named if np.isfinite(value)}
 
 
 def compare(
@@ -83,6 +92,7 @@ def compare(
             n_donors=scored.n_donors,
             scores=scored.of(protocols),
             by_protocol=scored.means,
+            donors=scored.cells.donors if scored.unit == "donors" else (),
         )
     return _compare_recorded(arms, frames, protocols=protocols, measure=measure)
 
@@ -94,14 +104,14 @@ def _compare_recorded(
     protocols: Mapping[str, str],
     measure: Measure,
 ) -> Comparison:
-    n_donors = len(shared_cells(frames, [uid for arm in arms for uid in arm.uids]).donors)
+    donors = shared_cells(frames, [uid for arm in arms for uid in arm.uids]).donors
     tables = {
         (arm.arm, name): unit_scores(frames, arm.uids, measure.units(name))
         for arm in arms
         for name in arm.validation
     }
     n_units = _shared_size([tables[arm.arm, protocols[arm.arm]] for arm in arms])
-    unit = _unit(n_units, n_donors=n_donors)
+    unit = _unit(n_units, n_donors=len(donors))
     seeds = sorted({seed for arm in arms for seed in arm.seeds})
     scores: dict[str, dict[str, ArmScores]] = {arm.arm: {} for arm in arms}
     for arm in arms:
@@ -114,12 +124,13 @@ def _compare_recorded(
     return Comparison(
         measure=measure,
         unit=unit,
-        n_donors={"donors": n_units, "cells": min(n_donors, 1), "seeds": n_donors}[unit],
+        n_donors={"donors": n_units, "cells": min(len(donors), 1), "seeds": len(donors)}[unit],
         scores={arm: of_arm[protocols[arm]] for arm, of_arm in scores.items()},
         by_protocol={
             arm: {name: scored.mean for name, scored in of_arm.items()}
             for arm, of_arm in scores.items()
         },
+        donors=donors[:n_units] if unit == "donors" else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -23,7 +24,10 @@ _INK, _INK_2, _RULE = "#14181f", "#525b68", "#e2e6eb"
 
 
 def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
-    """Write a PNG with verdict, means, intervals and differences; the same leaderboard gives the same bytes."""
+    """Write a PNG or SVG, as the file is called, with verdict, means, intervals and differences.
+
+    The same leaderboard gives the same bytes.
+    """
     verdict = textwrap.wrap(board.verdict, 84)
     above = 0.75 + 0.2 * len(verdict)  # inches, as is `height`
     height = 0.8 + above + 0.42 * max(len(board.rows), 1)
@@ -40,7 +44,9 @@ def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
     _draw_frame(axes, board)
     for position, row in enumerate(board.rows):
         _draw_row(axes, row, position=position)
-    figure.savefig(file, metadata={"Software": None})
+    about = {"Date": None} if file.suffix == ".svg" else {"Software": None}
+    with rc_context({"svg.hashsalt": "sslbench"}):
+        figure.savefig(file, metadata=about)
 
 
 def _draw_frame(axes: Axes, board: Leaderboard) -> None:

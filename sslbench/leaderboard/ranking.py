@@ -124,6 +124,9 @@ def _row(
         recipe=arm.chosen.recipe,
         params=arm.chosen.params,
         n_test_openings=arm.n_test_openings,
+        difference_by_donor=comparison.difference_by_donor(arm.arm, str(reference))
+        if is_compared
+        else {},
     )
 
 

@@ -1,4 +1,4 @@
-"""The leaderboard as columns and rows of text, for the terminal and for markdown; drawing is the caller's."""
+"""The leaderboard as columns and rows of text, for terminal, page, markdown and LaTeX; drawing is the caller's."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Column:
 
     title: str
     align: Literal["left", "right"] = "left"
+    key: str = ""  # what the column is of, for who draws it otherwise than as text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +39,15 @@ class Table:
 def main_table(board: Leaderboard, *, digits: int) -> Table:
     """Return rank, method, regime, protocol, score, difference, seeds, trials and seconds of every row."""
     columns = (
-        Column(title="#", align="right"),
-        Column(title="method"),
-        Column(title="regime"),
-        Column(title="protocol"),
-        Column(title=f"test {board.metric.words} (95 % CI)"),
-        Column(title=f"vs best {board.baseline}"),
-        Column(title="seeds", align="right"),
-        Column(title="trials", align="right"),
-        Column(title="seconds", align="right"),
+        Column(title="#", align="right", key="rank"),
+        Column(title="method", key="method"),
+        Column(title="regime", key="regime"),
+        Column(title="protocol", key="protocol"),
+        Column(title=f"test {board.metric.words} (95 % CI)", key="test"),
+        Column(title=f"vs best {board.baseline}", key="difference"),
+        Column(title="seeds", align="right", key="seeds"),
+        Column(title="trials", align="right", key="trials"),
+        Column(title="seconds", align="right", key="seconds"),
     )
     return Table(columns=columns, rows=tuple(_main_cells(row, digits=digits) for row in board.rows))
 

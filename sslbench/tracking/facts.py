@@ -25,5 +25,5 @@ class Ending:
     """What the parent run shows of a sweep that came to its end."""
 
     verdict: str
-    report_files: tuple[Path, ...] = ()  # leaderboard as HTML, CSV, markdown, PNG
+    report_files: tuple[Path, ...] = ()  # the page, and the leaderboard as tables and pictures
     summary: Mapping[str, float] = field(default_factory=dict)  # finite numbers by metric name

@@ -23,6 +23,7 @@ from sslbench.data.catalogue import DatasetSpec, load_dataset
 from sslbench.data.cells import Cells
 from sslbench.data.labels import LabelPoint, thinned
 from sslbench.data.store import open_cells, prepare_store
+from sslbench.encoders.base import embed_cells
 from sslbench.errors import DivergedError
 from sslbench.ledger import sha256
 from sslbench.pretraining import Course, build, pretrained
@@ -233,6 +234,24 @@ def test_predictions_hold_every_test_cell_with_its_donor_and_every_protocol(
     for task in ("knn", "linear_probe", "head"):
         accuracy = (labelled.label == labelled[f"predicted/{task}"]).mean()
         assert accuracy == pytest.approx(result.scores[f"test/{task}/accuracy"])
+
+
+def test_the_embedding_of_some_test_cells_is_that_of_the_kept_encoder(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring_module, "MAP_CELLS", 60)
+    run(config("masked"), store, tmp_path, test=True)
+    frame = pd.read_parquet(tmp_path / "embedding.parquet")
+    assert 50 < len(frame) < 70
+    test = open_cells(store, "test")
+    cells = test.at(np.searchsorted(test.row_ids, frame.row_id))
+    assert cells.label is not None
+    assert test.label is not None
+    assert set(cells.label) == set(test.label) - {-1}
+    assert list(frame.batch) == list(cells.batch)
+    encoder = load_encoder(tmp_path / "checkpoint")
+    expected = embed_cells(encoder.encoder, cells)
+    np.testing.assert_allclose(frame.filter(regex="^z").to_numpy(), expected, atol=1e-6)
 
 
 def test_scoring_the_projector_changes_no_weight_and_no_other_score(

@@ -19,8 +19,7 @@ _NUMBERED = 14  # up to so many labels the cells carry numbers
 
 def class_f1_section(material: Material) -> str:
     """Return F1 of each label, most frequent first, of the best row beside the reference."""
-    best, reference = material.board.rows[0], material.board.row(material.board.reference or "")
-    other = reference if reference is not None and reference is not best else None
+    best, other = material.board.rows[0], _rival(material)
     support = material.cells.support(n_labels=_n_labels(material))
     own = _mean_class_f1(material, best)
     others = _mean_class_f1(material, other) if other else None
@@ -31,38 +30,60 @@ def class_f1_section(material: Material) -> str:
             n_cells=int(support[code]),
             value=float(own[code]),
             other=float(others[code]) if others is not None else None,
-            track=(scale, material.colour(best.arm)),
+            track=(scale, material.colour(best.arm), material.colour(other.arm) if other else ""),
         )
         for code in _by_support(support)
     ]
-    legend = (
-        f'<span><i class="key"></i>{html.escape(best.method)} ({html.escape(best.protocol)})</span>'
-    )
+    legend = _key(material, best, css="key")
     if other:
-        legend += f'<span><i class="key hollow"></i>{html.escape(other.method)} ({html.escape(other.protocol)})</span>'
+        legend += _key(material, other, css="key hollow")
     return (
         "<section><h2>F1 of each cell type</h2>"
         '<p class="read"><b>How to read:</b> mean over seeds on test cells, most frequent type on top, number of test '
         "cells in grey. Macro F1 weighs every row the same, so rare types at the bottom decide as much as common ones.</p>"
-        f'<div class="legend {material.colour(best.arm)}">{legend}</div>'
+        f'<div class="legend">{legend}</div>'
         f'<div class="forest">{"".join(rows)}<div class="axis"><span class="name"></span>{tick_track(scale)}'
         '<span class="value"></span></div></div></section>'
     )
 
 
 def confusion_section(material: Material) -> str:
-    """Return the row-normalised confusion matrix of the best row, averaged over seeds."""
+    """Return the row-normalised confusion matrix of the best row, and of its rival where both have room."""
     best, support = material.board.rows[0], material.cells.support(n_labels=_n_labels(material))
     shown = _by_support(support)[:MAX_LABELS]
-    shares = _confusion(material, best)[np.ix_(shown, shown)]
-    left_out = int((support > 0).sum()) - len(shown)
-    cut = f" The {left_out} rarest types are not drawn." if left_out else ""
+    left_out = [material.label(code) for code in _by_support(support)[MAX_LABELS:]]
+    cut = (
+        f" The {len(left_out)} rarest types are not drawn: {html.escape(', '.join(left_out))}."
+        if left_out
+        else ""
+    )
+    rival = _rival(material) if len(shown) <= _NUMBERED else None
+    names = [material.label(code) for code in shown]
+    figures = "".join(
+        f"<figure><h3>{html.escape(row.method)}</h3>"
+        f'<div class="scroll">{_matrix(_confusion(material, row)[np.ix_(shown, shown)], names)}</div></figure>'
+        for row in (best, rival)
+        if row is not None
+    )
     return (
         f"<section><h2>What {html.escape(best.method)} takes for what</h2>"
         '<p class="read"><b>How to read:</b> each row is a true type and shares 100 % of its test cells over the types '
         f"that were predicted (mean over seeds). The diagonal is what is right.{cut}</p>"
-        f'<div class="scroll">{_matrix(shares, [material.label(code) for code in shown])}</div></section>'
+        f'<div class="side">{figures}</div></section>'
     )
+
+
+def _rival(material: Material) -> Row | None:
+    """Return the row that the best one is shown beside: the reference, or of the reference the best SSL row, or any."""
+    others = material.board.rows[1:]
+    wanted = [row for row in others if row.is_reference]
+    wanted += [row for row in others if row.regime == "self-supervised"]
+    return next(iter((*wanted, *others)), None)
+
+
+def _key(material: Material, row: Row, *, css: str) -> str:
+    name = html.escape(f"{row.method} ({row.protocol})")
+    return f'<span class="{material.colour(row.arm)}"><i class="{css}"></i>{name}</span>'
 
 
 def _mean_class_f1(material: Material, row: Row) -> np.ndarray:
@@ -93,10 +114,11 @@ def _by_support(support: np.ndarray) -> list[int]:
 
 
 def _class_row(
-    name: str, *, n_cells: int, value: float, other: float | None, track: tuple[Scale, str]
+    name: str, *, n_cells: int, value: float, other: float | None, track: tuple[Scale, str, str]
 ) -> str:
     shown = f"{value:.2f}" if other is None else f"{value:.2f} · {other:.2f}"
-    drawn = dots_track(value, other, scale=track[0], colour=track[1], tip=f"{name}: {shown}")
+    scale, *colours = track
+    drawn = dots_track(value, other, scale=scale, colours=colours, tip=f"{name}: {shown}")
     return (
         f'<div><span class="name">{html.escape(name)} <span class="dim">{n_cells:,}</span></span>'
         f'{drawn}<span class="value">{shown}</span></div>'
@@ -107,7 +129,7 @@ def _matrix(shares: np.ndarray, names: list[str]) -> str:
     n = len(names)
     width, height = _MARGIN + n * _CELL + 60, _HEAD + n * _CELL + 8
     parts = [
-        f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" style="max-width:{width}px;min-width:{min(width, 300 + 8 * n)}px">'
+        f'<svg class="matrix" viewBox="0 0 {width} {height}" role="img" aria-label="{_in_words(shares, names)}" style="max-width:{width}px;min-width:{min(width, 300 + 8 * n)}px">'
     ]
     for i, name in enumerate(names):
         middle = _HEAD + i * _CELL + _CELL / 2
@@ -119,6 +141,18 @@ def _matrix(shares: np.ndarray, names: list[str]) -> str:
     side = n * _CELL
     frame = f'<rect class="frame" x="{_MARGIN}" y="{_HEAD}" width="{side}" height="{side}"/>'
     return "".join([*parts, frame, "</svg>"])
+
+
+def _in_words(shares: np.ndarray, names: list[str]) -> str:
+    """Return the matrix for who cannot see it: what each type is taken for most, beside itself."""
+    others = shares - np.diag(np.diag(shares))
+    worst = others.argmax(axis=1)
+    said = (
+        f"{name}: {shares[i, i]:.0%} right"
+        + (f", {others[i, worst[i]]:.0%} {names[worst[i]]}" if others[i, worst[i]] >= 0.005 else "")
+        for i, name in enumerate(names)
+    )
+    return html.escape(f"Confusion matrix. {'; '.join(said)}")
 
 
 def _square(share: float, i: int, j: int, *, names: list[str]) -> str:

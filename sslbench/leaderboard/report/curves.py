@@ -30,11 +30,12 @@ def learning_curves_section(material: Material) -> str:
     if not values:
         return ""
     y = scale_over(values, start=BOTTOM, end=TOP)
-    panels = [_learning_panel(material, arm, curves=curves, y=y) for arm in material.arms]
+    panels = [_learning_panel(material, arm, curves=curves, y=y) for arm in material.panelled]
     return _section(
         "Learning curves",
         "the arm's objective after each report. Coloured: the chosen recipe on its fresh seeds; "
-        "grey: search trials. A coloured line that still rises at its end would gain from more updates.",
+        "grey: search trials. A coloured line that still rises at its end would gain from more updates."
+        + material.without_panel,
         panels,
     )
 
@@ -45,11 +46,12 @@ def history_section(material: Material) -> str:
     if not values:
         return ""
     y = scale_over(values, start=BOTTOM, end=TOP)
-    panels = [_history_panel(material, arm, y=y) for arm in material.arms]
+    panels = [_history_panel(material, arm, y=y) for arm in material.panelled]
     return _section(
         "Optimisation history",
         "each dot is a search trial (hollow: stopped early), the line is the best objective of a finished trial "
-        "so far. A line that still climbs at the end would gain from a larger budget.",
+        "so far. A line that still climbs at the end would gain from a larger budget."
+        + material.without_panel,
         panels,
     )
 

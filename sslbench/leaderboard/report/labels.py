@@ -15,6 +15,7 @@ from sslbench.leaderboard.report.svg import (
     RIGHT,
     TOP,
     Scale,
+    band,
     dot,
     line,
     panel,
@@ -32,7 +33,7 @@ def labels_section(material: Material, curve: LabelCurve) -> str:
     return (
         '<section><h2>With fewer labels</h2><p class="read"><b>How to read:</b> '
         f"test {words} against the share of the labels of training and validation cells that exist, for all arms "
-        "alike (steps, not to scale); bars are 95 % intervals. Each arm is scored by the protocol that the validation "
+        "alike (steps, not to scale); bars and bands are 95 % intervals. Each arm is scored by the protocol that the validation "
         "labels left there prefer. The gain is that of the SSL arm that is best by those labels over the supervised "
         f"arm that is; above the dark line SSL is ahead. {html.escape(_capital(curve.stamp))}.</p>"
         f'<p class="finding">{html.escape(curve.sentence)}</p>{_legend(material, curve)}'
@@ -85,13 +86,15 @@ def _bounds(estimates: Iterable[Estimate]) -> list[float]:
 
 
 def _series(points: Sequence[tuple[float, Estimate]], y: Scale, *, tips: Sequence[str]) -> str:
-    """Return a line through the means with a whisker and a dot at each."""
+    """Return a line through the means with a whisker and a dot at each, over the band of the intervals that are known."""
+    known = [(at, e) for at, e in points if e.is_known]
+    area = band([(at, y(e.high)) for at, e in known], [(at, y(e.low)) for at, e in known])
     whiskers = [line(at, y(e.low), at, y(e.high), css="span") for at, e in points if e.is_known]
     dots = [
         dot(at, y(e.mean), css="mean", tip=tip) for (at, e), tip in zip(points, tips, strict=True)
     ]
     trace = polyline([(at, y(e.mean)) for at, e in points], css="trace")
-    return "".join([*whiskers, trace, *dots])
+    return "".join([area if len(known) > 1 else "", *whiskers, trace, *dots])
 
 
 def _legend(material: Material, curve: LabelCurve) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +21,8 @@ from sslbench.leaderboard.predictions import (
 from sslbench.leaderboard.report.style import series_class
 from sslbench.results import TrialRecord
 
+MAX_PANELLED = 16  # arms with a panel of their own: more are neither looked at nor sent around
+
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
@@ -29,12 +32,32 @@ class Material:
     records: Sequence[TrialRecord]
     predictions: Mapping[str, pd.DataFrame]
     facts: SweepFacts
+    maps: Mapping[str, pd.DataFrame] = field(
+        default_factory=dict
+    )  # by uid: row_id, batch and the place x, y of some test cells
 
     @property
     def arms(self) -> tuple[str, ...]:
         """Every arm in the order of the sweep file: the order of the panels and of the colours."""
         planned = [arm.name for arm in self.facts.arms if arm.name not in self.facts.copies]
         return (*planned, *sorted({r.arm for r in self.records} - set(planned)))
+
+    @property
+    def panelled(self) -> tuple[str, ...]:
+        """The arms that get a panel of their own, in the order of all: of many only the first rows."""
+        if len(self.arms) <= MAX_PANELLED:
+            return self.arms
+        first = {row.arm for row in self.board.rows[:MAX_PANELLED]}
+        return tuple(arm for arm in self.arms if arm in first)
+
+    @property
+    def without_panel(self) -> str:
+        """The sentence, as markup, that says which arms have no panel; empty where all have one."""
+        left_out = [arm for arm in self.arms if arm not in self.panelled]
+        if not left_out:
+            return ""
+        names = html.escape(", ".join(left_out))
+        return f" Drawn are the first {MAX_PANELLED} rows of the leaderboard; not drawn: {names}."
 
     def colour(self, arm: str) -> str:
         """Return the class that colours an arm, the same in every figure."""
@@ -44,6 +67,17 @@ class Material:
         """Return the trials of one arm and stage, earliest ended first."""
         found = [r for r in self.records if r.arm == arm and r.stage == stage]
         return sorted(found, key=lambda r: (r.ended_unix_ms, r.uid))
+
+    def record(self, uid: str) -> TrialRecord:
+        """Return the trial of this uid."""
+        return next(record for record in self.records if record.uid == uid)
+
+    @property
+    def made_with(self) -> Mapping[str, str]:
+        """The versions that the confirm trials of the rows were run with; of several the last one's."""
+        uids = {uid for row in self.board.rows for uid in row.uids}
+        found = [record.provenance for record in self.records if record.uid in uids]
+        return found[-1] if found else {}
 
     def objective(self, arm: str) -> str:
         """Return the validation score that the search of this arm maximised."""

@@ -14,8 +14,10 @@ from sslbench.leaderboard.report.claim import claim_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
 from sslbench.leaderboard.report.labels import labels_section
+from sslbench.leaderboard.report.maps import maps_section
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
+from sslbench.leaderboard.report.scib import scib_section
 from sslbench.leaderboard.report.slices import slices_section
 from sslbench.leaderboard.report.style import stylesheet
 from sslbench.results import TrialRecord
@@ -29,10 +31,17 @@ def render_html(
     records: Sequence[TrialRecord],
     predictions: Mapping[str, pd.DataFrame],
     facts: SweepFacts,
+    *,
+    maps: Mapping[str, pd.DataFrame] | None = None,
 ) -> str:
-    """Return the whole report as one page; every name in it is escaped."""
+    """Return the whole report as one page; every name in it is escaped.
+
+    `maps` are those of the finalists' test cells by uid of the trial: row_id, batch, x, y.
+    """
     shown = [record for record in records if record.arm not in facts.copies]
-    material = Material(board=board, records=shown, predictions=predictions, facts=facts)
+    material = Material(
+        board=board, records=shown, predictions=predictions, facts=facts, maps=maps or {}
+    )
     sections = [claim_section(material, board.claim)] if board.claim is not None else []
     sections += [leaderboard_section(material), differences_section(material)]
     if board.label_curve is not None:
@@ -40,6 +49,8 @@ def render_html(
     if board.rows and board.metric.of_labels:
         sections += [class_f1_section(material), confusion_section(material)]
     sections += [
+        scib_section(material),
+        maps_section(material),
         slices_section(material),
         learning_curves_section(material),
         history_section(material),

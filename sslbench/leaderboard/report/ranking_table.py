@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from sslbench.leaderboard.board import Row
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.svg import Scale
 from sslbench.leaderboard.report.whiskers import interval_track, shared_scale, tick_track
-from sslbench.leaderboard.table import difference_text, protocol_cells, score_text, trials_text
+from sslbench.leaderboard.table import (
+    CHOSEN,
+    Column,
+    difference_text,
+    main_table,
+    protocol_table,
+    score_text,
+)
 
 
 def leaderboard_section(material: Material) -> str:
-    """Return the table with interval whiskers, how to read it, and what limits it."""
+    """Return the table with interval whiskers, the same by protocol, how to read them, and what limits them."""
     board = material.board
     if not board.rows:
         return (
             f"<section><h2>Leaderboard</h2><p>No arm has a score.</p>{_remarks(material)}</section>"
         )
-    scale = shared_scale([row.test for row in board.rows])
-    rows = "".join(_row(material, row, scale=scale) for row in board.rows)
-    head = "".join(
-        f"<th{' class=n' if numeric else ''}>{html.escape(title)}</th>"
-        for title, numeric in _headings(material)
-    )
-    n_after = 4 + len(board.protocols)
-    axis = f'<tr class="axis"><td colspan="3"></td><td class="plot">{tick_track(scale)}</td><td colspan="{n_after + 1}"></td></tr>'
     return (
-        f"<section><h2>Leaderboard</h2>{_how_to_read(material)}"
-        f'<div class="scroll"><table class="board"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}{axis}</tbody></table></div>{_remarks(material)}</section>"
+        f"<section><h2>Leaderboard</h2>{_how_to_read(material)}{_main(material)}"
+        f"{_by_protocol(material)}{_remarks(material)}</section>"
     )
 
 
@@ -38,53 +37,91 @@ def differences_section(material: Material) -> str:
     compared = [row for row in material.board.rows if row.difference is not None]
     if not compared:
         return ""
-    scale = shared_scale([r.difference for r in compared if r.difference], also=[0.0])
+    single = [value for row in compared for value in row.difference_by_donor.values()]
+    scale = shared_scale([r.difference for r in compared if r.difference], also=[0.0, *single])
     rows = "".join(_difference_row(material, row, scale=scale) for row in compared)
     board, reference = material.board, html.escape(material.board.reference or "")
+    of_donors = " Small dots: the difference in each test donor." if single else ""
     return (
         f"<section><h2>Difference to the best {board.baseline} arm</h2>"
         f'<p class="read"><b>How to read:</b> test {html.escape(board.metric.words)} minus that of <b>{reference}</b>, '
         f"the {board.baseline} arm that is best by validation, on the same {board.unit}. "
-        "Right of the dark line: better. A bar that touches the line: not separable.</p>"
+        f"Right of the dark line: better. A bar that touches the line: not separable.{of_donors}</p>"
         f'<div class="forest">{rows}<div class="axis"><span class="name"></span>{tick_track(scale)}'
         '<span class="value"></span></div></div></section>'
     )
 
 
-def _headings(material: Material) -> list[tuple[str, bool]]:
-    protocols = [(name, True) for name in material.board.protocols]
-    return [
-        ("rank", True),
-        ("method", False),
-        ("protocol", False),
-        (f"test {material.board.metric.words}, 95 % interval", False),
-        (f"vs best {material.board.baseline}", False),
-        *protocols,
-        ("seeds", True),
-        ("trials", True),
-        ("seconds", True),
-    ]
+def breakable(name: str) -> str:
+    """Return a name as markup that may be broken after a slash, rather than within a word."""
+    return html.escape(name).replace("/", "/<wbr>")
 
 
-def _row(material: Material, row: Row, *, scale: Scale) -> str:
-    score, colour = score_text(row.test, digits=3), material.colour(row.arm)
-    track = interval_track(row.test, scale=scale, colour=colour, tip=f"{row.method}: {score}")
-    protocols = "".join(
-        f'<td class="n{" best" if name == row.protocol else ""}" data-label="{html.escape(name)}">{cell}</td>'
-        for name, cell in zip(
-            material.board.protocols, protocol_cells(material.board, row, digits=3), strict=True
-        )
+def _main(material: Material) -> str:
+    board = material.board
+    table = main_table(board, digits=3)
+    columns = [column for column in table.columns if column.key != "regime"]  # beside the method
+    scale = shared_scale([row.test for row in board.rows])
+    head = "".join(f"<th{_numeric(column)}>{html.escape(column.title)}</th>" for column in columns)
+    rows = "".join(
+        _row(material, row, list(zip(table.columns, cells, strict=True)), scale=scale)
+        for row, cells in zip(board.rows, table.rows, strict=True)
+    )
+    axis = "".join(
+        f'<td class="plot">{tick_track(scale)}</td>' if column.key == "test" else "<td></td>"
+        for column in columns
     )
     return (
-        f'<tr><td class="n rank">{row.rank}</td>'
-        f'<td class="method"><b>{html.escape(row.method)}</b><span>{html.escape(row.regime)}</span></td>'
-        f'<td data-label="protocol">{html.escape(row.protocol)}</td>'
-        f'<td class="plot">{track}<span class="dim">{score}</span></td>'
-        f'<td class="wide" data-label="vs best {material.board.baseline}">{difference_text(row, digits=3)}</td>'
-        f'{protocols}<td class="n" data-label="seeds">{len(row.seeds)}</td>'
-        f'<td class="n" data-label="trials">{trials_text(row.effort)}</td>'
-        f'<td class="n" data-label="seconds">{row.effort.seconds:,.0f}</td></tr>'
+        f'<div class="scroll"><table class="board"><thead><tr>{head}</tr></thead>'
+        f'<tbody>{rows}<tr class="axis">{axis}</tr></tbody></table></div>'
     )
+
+
+def _row(material: Material, row: Row, cells: Sequence[tuple[Column, str]], *, scale: Scale) -> str:
+    colour, tip = material.colour(row.arm), f"{row.method}: {score_text(row.test, digits=3)}"
+    track = interval_track(row.test, scale=scale, colour=colour, tip=tip)
+    of_key = {column.key: html.escape(cell) for column, cell in cells}
+    drawn = {
+        "rank": f'<td class="n rank">{of_key["rank"]}</td>',
+        "method": f'<td class="method"><b>{of_key["method"]}</b><span>{of_key["regime"]}</span></td>',
+        "regime": "",
+        "test": f'<td class="plot">{track}<span class="dim">{of_key["test"]}</span></td>',
+    }
+    return f"<tr>{''.join(drawn.get(c.key, _cell(c, cell)) for c, cell in cells)}</tr>"
+
+
+def _cell(column: Column, cell: str) -> str:
+    css = "n" if column.align == "right" else "wide" if column.key == "difference" else ""
+    label = html.escape(column.title)
+    return f'<td class="{css}" data-label="{label}">{html.escape(cell)}</td>'
+
+
+def _by_protocol(material: Material) -> str:
+    """Return the table of all protocols; nothing where there is only the one that ranks."""
+    if len(material.board.protocols) < 2:
+        return ""
+    table = protocol_table(material.board, digits=3)
+    head = "".join(
+        f"<th{_numeric(column)}>{html.escape(column.title)}</th>" for column in table.columns
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{breakable(method)}</th>{"".join(_score(cell) for cell in scores)}</tr>'
+        for method, *scores in table.rows
+    )
+    return (
+        '<h3>The same, by protocol</h3><div class="scroll"><table class="protocols">'
+        f"<thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _score(cell: str) -> str:
+    chosen = " best" if cell.endswith(CHOSEN) else ""
+    return f'<td class="n{chosen}">{html.escape(cell)}</td>'
+
+
+def _numeric(column: Column) -> str:
+    return ' class="n"' if column.align == "right" else ""
 
 
 def _difference_row(material: Material, row: Row, *, scale: Scale) -> str:
@@ -92,7 +129,9 @@ def _difference_row(material: Material, row: Row, *, scale: Scale) -> str:
     value, colour = difference_text(row, digits=3), material.colour(row.arm)
     tie = ' <span class="dim">tie</span>' if row.difference.spans_zero else ""
     tip = f"{row.method}: {value}"
-    track = interval_track(row.difference, scale=scale, colour=colour, tip=tip)
+    track = interval_track(
+        row.difference, scale=scale, colour=colour, tip=tip, single=row.difference_by_donor
+    )
     return (
         f'<div><span class="name">{html.escape(row.method)}{tie}</span>{track}'
         f'<span class="value">{value}</span></div>'
@@ -101,10 +140,14 @@ def _difference_row(material: Material, row: Row, *, scale: Scale) -> str:
 
 def _how_to_read(material: Material) -> str:
     stamp = html.escape(material.board.stamp)
+    compared = (
+        " (bold in the table by protocol, which compares all methods by the same one; – = it has no such protocol)"
+        if len(material.board.protocols) > 1
+        else ""
+    )
     return (
         '<p class="read"><b>How to read:</b> dot = mean over fresh seeds on test cells, bar = 95 % interval. '
-        "Each method is scored by the protocol that was best on validation (bold in the protocol columns, which "
-        "compare all methods by the same one; – = it has no such protocol). Equal ranks: not separable from the "
+        f"Each method is scored by the protocol that was best on validation{compared}. Equal ranks: not separable from the "
         f"first of that rank. {stamp[:1].upper()}{stamp[1:]}.</p>"
     )
 

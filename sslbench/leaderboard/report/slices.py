@@ -20,7 +20,7 @@ _KIND = "pretext/mask"  # dots are coloured by the mask where a search chose amo
 
 def slices_section(material: Material) -> str:
     """Return one panel for each arm and searched option, masking rate first; nothing if nothing was searched."""
-    trials = {arm: _scored(material.of(arm, "search"))[-MAX_TRIALS:] for arm in material.arms}
+    trials = {arm: _scored(material.of(arm, "search"))[-MAX_TRIALS:] for arm in material.panelled}
     values = [r.score for found in trials.values() for r in found if r.score is not None]
     if not values:
         return ""
@@ -36,7 +36,7 @@ def slices_section(material: Material) -> str:
     return (
         '<section><h2>What the search tried</h2><p class="read"><b>How to read:</b> each dot is a search trial: '
         "the arm's objective against one option that the search could choose (hollow: stopped early). "
-        "The other options vary too, so look at the upper edge of the cloud, not at single dots.</p>"
+        f"The other options vary too, so look at the upper edge of the cloud, not at single dots.{material.without_panel}</p>"
         f'{_legend(kinds)}<div class="panels">{"".join(panels)}</div></section>'
     )
 

@@ -40,12 +40,22 @@ table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:ta
 th{font-weight:500;color:var(--ink-3);text-align:left;font-size:12.5px;white-space:nowrap}
 th,td{padding:8px 10px 8px 0;border-bottom:1px solid var(--rule);vertical-align:middle}
 td.n,th.n{text-align:right}
-tbody tr:last-child td{border-bottom:0}
+tbody tr:last-child td,tbody tr:last-child th{border-bottom:0}
 td.method b{display:block;font-weight:600;overflow-wrap:break-word;max-width:22em}
 td.method span,.dim{color:var(--ink-3);font-size:12.5px}
 td.best{font-weight:650}
 td.plot{min-width:180px;width:24%}
 table.board td{white-space:nowrap}
+table.protocols,table.heat{width:auto;min-width:min(100%,420px)}
+table.protocols td,table.protocols th,table.heat td,table.heat th{padding:6px 14px 6px 0}
+th[scope=row]{position:sticky;left:0;background:var(--card);color:var(--ink);font-size:14px;font-weight:400;
+min-width:9.5em;max-width:12em;white-space:normal;overflow-wrap:break-word}
+table.heat td,table.heat th.n{padding:6px 10px;border-left:2px solid var(--card)}
+table.heat td{background:color-mix(in srgb,var(--accent) calc(var(--share,0%)*.5),transparent)}
+table.heat th.n{white-space:normal;min-width:5.6em;vertical-align:bottom}
+th.group{text-align:center;border-left:2px solid var(--card)}
+section>h3{margin-top:18px}
+section>.read+h3{margin-top:0}
 td.message{overflow-wrap:anywhere;min-width:16em}
 tr.axis td{border:0;padding-top:0}
 .nowrap{white-space:nowrap}
@@ -59,9 +69,15 @@ border-bottom:1px solid var(--rule);padding:5px 0}
 .forest .value{font-size:13.5px;font-variant-numeric:tabular-nums;text-align:right}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:18px 24px}
 .panels figure{margin:0;min-width:0;max-width:460px}
+.side{display:flex;flex-wrap:wrap;gap:18px 36px}
+.side figure{margin:0;min-width:0}
+.panels.maps{grid-template-columns:repeat(auto-fill,minmax(min(190px,45%),1fr));margin:0 0 18px}
+.panels.maps figure{max-width:330px}
 svg{display:block}
 svg.panel,svg.matrix{width:100%;height:auto}
+svg.map{width:100%;height:auto}
 svg.track{width:100%;height:26px;overflow:visible}
+svg.track.tall{height:38px}
 svg.ticks{width:100%;height:18px;overflow:visible}
 .t{font-size:11.5px;fill:var(--ink-3)}
 .t.title{fill:var(--ink-2)}
@@ -78,6 +94,10 @@ svg.ticks{width:100%;height:18px;overflow:visible}
 .stopped{fill:none;stroke:var(--c);stroke-width:1.5;opacity:.75}
 .trace{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round}
 .faint{fill:none;stroke:var(--ink-3);stroke-width:1;opacity:.35}
+.band{fill:var(--c);opacity:.13}
+.single{fill:var(--c);opacity:.75}
+.dots{fill:none;stroke:var(--c);stroke-width:3.6;stroke-linecap:round;opacity:.8}
+.other{--c:var(--ink-3)}
 .cell{fill:var(--accent)}
 .frame{fill:none;stroke:var(--rule)}
 .notes{margin:14px 0 0;padding-left:1.2em;color:var(--ink-2);font-size:14px}
@@ -90,7 +110,7 @@ dd{margin:0;overflow-wrap:anywhere}
 table.labels{margin:14px 0 0;width:auto}
 table.labels td,table.labels th{white-space:nowrap;padding-right:28px}
 code{font:12.5px ui-monospace,"DejaVu Sans Mono",monospace}
-@media(max-width:860px){
+@media screen and (max-width:860px){
 main{padding:18px 12px 40px}
 section{padding:16px 14px}
 .verdict{font-size:20px}
@@ -98,6 +118,8 @@ section{padding:16px 14px}
 .forest .name{grid-row:1}.forest .value{grid-row:1}
 .forest svg{grid-column:1/3}
 .forest .axis .name,.forest .axis .value{display:none}
+th[scope=row]{min-width:7.5em;max-width:9em}
+table.protocols td,table.protocols th{padding-right:10px}
 dl{grid-template-columns:1fr;gap:0}
 dd{margin:0 0 8px}
 table.board thead,table.board tr.axis{display:none}
@@ -112,7 +134,24 @@ table.board td.method{grid-column:1/3}
 table.board td.plot{grid-column:1/4;width:auto}
 table.board td.wide{grid-column:1/4}
 }
-@media print{section{break-inside:avoid}}
+"""
+
+_PRINTED = """
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+:root{--page:#fff}
+body{font-size:11px}
+table,.forest .name,.forest .value,dl,.notes{font-size:10.5px}
+.forest .value{white-space:nowrap}
+table.board td.plot{min-width:110px}
+.panels,.panels.wide{grid-template-columns:repeat(3,1fr)}
+.panels.maps{grid-template-columns:repeat(5,1fr)}
+.read,li,dd{break-inside:avoid}
+main{max-width:none;padding:0}
+section{padding:10px 12px;overflow:visible}
+figure,tr,.forest>div,svg.matrix{break-inside:avoid}
+h2,h3,.read{break-after:avoid}
+.scroll{overflow:visible}
+th[scope=row]{position:static;font-size:10.5px;min-width:0}
 """
 
 
@@ -121,7 +160,8 @@ def stylesheet() -> str:
     series = "".join(f".c{i}{{--c:var(--s{i})}}" for i in range(N_COLOURS))
     return (
         f":root{{color-scheme:light dark;{_LIGHT}}}"
-        f"@media(prefers-color-scheme:dark){{:root{{{_DARK}}}}}{_RULES}{series}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{_DARK}}}}}{_RULES}{series}"
+        f"@media print{{{_PRINTED}}}"
     )
 
 

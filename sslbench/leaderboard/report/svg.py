@@ -6,11 +6,14 @@ import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 Anchor = Literal["start", "middle", "end"]
-PANEL_WIDTH, PANEL_HEIGHT = 360, 232
+PANEL_WIDTH, PANEL_HEIGHT = 368, 232
 LEFT, RIGHT, TOP, BOTTOM = 46, 348, 26, 190  # the plotting area of a panel
+
+_LETTER, _TURNED = 7.0, 46  # pixels of a letter's width, and that turned names need below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +56,39 @@ def panel(
         if x_names
         else [(tick, number(tick)) for tick in x.ticks()]
     )
-    parts = [f'<svg class="panel" viewBox="0 0 {PANEL_WIDTH} {PANEL_HEIGHT}" role="img">']
+    turned = _overlap([(x(value), name) for value, name in x_ticks])
+    words, height = html.escape(f"{y_title} against {x_title}"), PANEL_HEIGHT + turned * _TURNED
+    parts = [
+        f'<svg class="panel" viewBox="0 0 {PANEL_WIDTH} {height}" role="img" aria-label="{words}">'
+    ]
     for tick in y.ticks(5):
         at = y(tick)
         parts.append(line(LEFT, at, RIGHT, at, css="grid"))
         parts.append(text(LEFT - 6, at + 4, number(tick), anchor="end"))
     parts.append(line(LEFT, BOTTOM, RIGHT, BOTTOM, css="baseline"))
-    parts += [
-        text(x(value), BOTTOM + 16, clip(name, 14), anchor="middle") for value, name in x_ticks
-    ]
-    parts.append(text((LEFT + RIGHT) / 2, BOTTOM + 34, x_title, anchor="middle", css="t title"))
+    named = _turned_name if turned else _level_name
+    parts += [named(x(value), name) for value, name in x_ticks]
+    below = height - PANEL_HEIGHT + BOTTOM + 34
+    parts.append(text((LEFT + RIGHT) / 2, below, x_title, anchor="middle", css="t title"))
     parts.append(text(LEFT - 40, TOP - 16, y_title, css="t title"))
     return "".join([*parts, marks, "</svg>"])
+
+
+def _overlap(ticks: Sequence[tuple[float, str]]) -> bool:
+    """Say whether names below an axis, each in the middle of its position, would run into their neighbours."""
+    pairs = pairwise(sorted(ticks))
+    return any(
+        _LETTER * (len(a) + len(b)) / 2 + 6 > right - left for (left, a), (right, b) in pairs
+    )
+
+
+def _level_name(at: float, name: str) -> str:
+    return text(at, BOTTOM + 16, name, anchor="middle")
+
+
+def _turned_name(at: float, name: str) -> str:
+    words = text(0, 0, clip(name, 15), anchor="end")
+    return f'<g transform="translate({at + 4:.1f} {BOTTOM + 13}) rotate(-40)">{words}</g>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, *, css: str) -> str:
@@ -76,6 +100,12 @@ def polyline(points: Iterable[tuple[float, float]], *, css: str) -> str:
     """Return a line through points."""
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline class="{css}" points="{path}"/>'
+
+
+def band(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]]) -> str:
+    """Return the area between two lines over the same positions."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*upper, *reversed(lower)))
+    return f'<polygon class="band" points="{path}"/>'
 
 
 def dot(x: float, y: float, *, css: str, tip: str, radius: float = 4.0) -> str:

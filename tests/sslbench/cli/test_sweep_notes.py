@@ -117,3 +117,12 @@ def test_validation_scores_of_training_cells_are_stamped() -> None:
     assert (
         sweep_notes(question(beside={"modality_measured": {"train": 9, "val": 3}}, **asked)) == ()
     )
+
+
+def test_where_types_kept_apart_are_scored_who_learnt_from_labels_is_named() -> None:
+    scored = [{"name": "integration"}]
+    [told] = sweep_notes(question(evaluation=scored, objective={"metric": "val/integration/total"}))
+    assert told.startswith("supervised learnt from labels")
+    assert "bio of integration" in told
+    blind = {"mae": MAE}
+    assert sweep_notes(question(evaluation=scored, arms=blind, objective={"metric": "val/integration/total"})) == ()  # fmt: skip

@@ -20,7 +20,7 @@ from tests.sslbench.leaderboard.fake_sweep import (
     reference_macro_f1,
 )
 from tests.sslbench.leaderboard.fake_tasks import with_shares
-from tests.sslbench.leaderboard.report.test_page import Structure
+from tests.sslbench.leaderboard.report.markup import Structure
 
 DONORS = tuple("abcdefg")
 KNN = ("knn",)

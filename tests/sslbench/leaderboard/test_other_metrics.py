@@ -20,7 +20,7 @@ from tests.sslbench.leaderboard.fake_sweep import (
     FakeSweep,
 )
 from tests.sslbench.leaderboard.fake_tasks import sweep_judged_by, unlabelled
-from tests.sslbench.leaderboard.report.test_page import Structure
+from tests.sslbench.leaderboard.report.markup import Structure
 
 PEARSON = "val/cross_modality/pearson_per_feature"
 VARIANCE = "val/reconstruction/explained_variance"
@@ -213,3 +213,15 @@ def test_where_labels_are_not_predicted_a_label_classifier_is_not_the_only_rival
     assert (board.reference, board.baseline) == ("pca", "non-SSL")
     assert board.verdict.startswith("SSL loses by 0.")
     assert "against pca/linear" in board.verdict
+
+
+def test_a_donor_without_a_score_has_no_difference() -> None:
+    sweep = sweep_judged_by(PEARSON)
+    units = {
+        uid: frame.assign(**{c: frame[c].where(frame.index != 1) for c in frame}) if "pca" in uid else frame
+        for uid, frame in sweep.units.items()
+    }  # fmt: skip
+    board = FakeSweep(sweep.records, sweep.predictions, sweep.facts, units).ranked()
+    found = {row.arm: tuple(row.difference_by_donor) for row in board.rows if not row.is_reference}
+    assert found["pca"] == ("a", "c")
+    assert found["mae"] == ("a", "b", "c")

@@ -11,9 +11,11 @@ from tests.sslbench.leaderboard.fake_sweep import MAE, SUPERVISED, fake_sweep
 def test_the_picture_is_the_same_bytes_for_the_same_leaderboard(tmp_path: Path) -> None:
     sweep = fake_sweep()
     board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
-    for name in ("a.png", "b.png"):
-        draw_leaderboard(board, sweep.facts, tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    for form in ("png", "svg"):
+        first, again = tmp_path / f"a.{form}", tmp_path / f"b.{form}"
+        for file in (first, again):
+            draw_leaderboard(board, sweep.facts, file)
+        assert first.read_bytes() == again.read_bytes()
 
 
 def test_more_arms_make_a_taller_picture_with_something_on_it(tmp_path: Path) -> None:

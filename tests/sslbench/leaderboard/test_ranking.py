@@ -324,3 +324,28 @@ def test_test_cells_without_any_label_are_refused() -> None:
 
 def test_all_planned_arms_have_a_row() -> None:
     assert {row.arm for row in ranked(fake_sweep()).rows} == {arm.name for arm in ARMS}
+
+
+def test_the_difference_of_each_donor_is_that_of_its_own_cells() -> None:
+    sweep = fake_sweep(donors=("b", "a", "c"))
+    board = sweep.ranked()
+    reference = board.row(board.reference or "")
+    assert reference is not None
+    for row in board.rows:
+        if row.is_reference:
+            assert row.difference_by_donor == {}
+            continue
+        assert list(row.difference_by_donor) == ["a", "b", "c"]
+        for donor, difference in row.difference_by_donor.items():
+            means = []
+            for of in (row, reference):
+                frames = [sweep.predictions[uid] for uid in of.uids]
+                own = [frame[frame["donor"] == donor] for frame in frames]
+                means.append(np.mean([reference_macro_f1(frame, of.protocol) for frame in own]))
+            assert difference == pytest.approx(means[0] - means[1])
+        assert row.difference is not None
+        assert row.difference.mean == pytest.approx(np.mean([*row.difference_by_donor.values()]))
+
+
+def test_intervals_over_cells_have_no_difference_of_single_donors() -> None:
+    assert all(row.difference_by_donor == {} for row in fake_sweep().ranked().rows)

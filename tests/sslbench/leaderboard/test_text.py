@@ -118,3 +118,10 @@ def test_markdown_of_a_sweep_without_rows_is_its_verdict_and_holes() -> None:
     text = render_markdown(rank_arms([], {}, sweep.facts), sweep.facts)
     assert "**No verdict: no trial has ended yet.**" in text
     assert "- mae: no search trial finished" in text
+
+
+def test_every_column_of_the_table_has_its_numbers_in_the_frame() -> None:
+    names = set(to_frame(BOARD).columns)
+    for column in main_table(BOARD, digits=3).columns:
+        in_frame = {"test": f"test_{BOARD.metric.name}"}.get(column.key, column.key)
+        assert in_frame in names, column.title

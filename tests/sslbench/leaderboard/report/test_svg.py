@@ -1,7 +1,21 @@
+import math
+import re
+
 import numpy as np
 import pytest
 
-from sslbench.leaderboard.report.svg import Scale, clip, number, scale_over, text
+from sslbench.leaderboard.report.svg import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Scale,
+    clip,
+    number,
+    panel,
+    scale_over,
+    text,
+)
 
 
 def test_a_linear_scale_maps_its_ends() -> None:
@@ -44,3 +58,32 @@ def test_text_is_escaped_and_long_names_are_clipped() -> None:
     assert "&lt;b&gt;" in text(0, 0, "<b>")
     assert clip("abcdef", 4) == "abc…"
     assert clip("abc", 4) == "abc"
+
+
+def named_panel(names: list[str]) -> str:
+    x = Scale(low=-0.5, high=len(names) - 0.5, start=LEFT, end=RIGHT)
+    y = Scale(low=0.0, high=1.0, start=BOTTOM, end=TOP)
+    return panel(x=x, y=y, x_title="pretext/mask", y_title="score", marks="", x_names=names)
+
+
+def test_names_of_categories_that_would_overlap_are_turned_and_get_room() -> None:
+    names = ["gene_programme", "none", "programme_to_tf", "random"]
+    drawn = named_panel(names)
+    turned = re.findall(r"<g transform=\"translate\(([\d.]+) [\d.]+\) rotate\(-40\)\"", drawn)
+    assert len(turned) == len(names)
+    assert all(name in drawn for name in names)
+    height, level_height = (
+        int(re.findall(r'viewBox="0 0 \d+ (\d+)"', text)[0])
+        for text in (drawn, named_panel(["mse", "poisson"]))
+    )
+    assert height > level_height
+    leftmost = 15 * 7.0 * math.cos(math.radians(40))  # of the longest name that is not clipped
+    assert float(turned[0]) > leftmost
+
+
+def test_names_of_categories_that_fit_stay_level() -> None:
+    assert "rotate" not in named_panel(["mse", "poisson", "negative_binomial"])
+
+
+def test_a_panel_says_in_words_what_it_shows() -> None:
+    assert 'role="img" aria-label="score against pretext/mask"' in named_panel(["a", "b"])
