@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sslbench.leaderboard.board import Leaderboard
     from sslbench.leaderboard.facts import JudgedTask, LabelShare, PlannedArm, SweepFacts
+    from sslbench.leaderboard.importance import ArmImportance
 
 PREDICTIONS, UNITS = "predictions.parquet", "units.parquet"
 
@@ -37,6 +38,7 @@ class Answer:
     facts: SweepFacts
     records: list[TrialRecord]
     predictions: dict[str, pd.DataFrame]
+    importance: tuple[ArmImportance, ...] = ()
 
 
 def answer(folder: Path, question: Question) -> Answer:
@@ -50,7 +52,26 @@ def answer(folder: Path, question: Question) -> Answer:
     units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
     board = rank_arms(records, predictions, facts, units=units)
-    return Answer(board=board, facts=facts, records=records, predictions=predictions)
+    return Answer(
+        board=board,
+        facts=facts,
+        records=records,
+        predictions=predictions,
+        importance=_importance(question.sweep_spec, facts, records),
+    )
+
+
+def _importance(
+    spec: SweepSpec, facts: SweepFacts, records: list[TrialRecord]
+) -> tuple[ArmImportance, ...]:
+    """Return which searched options matter in each arm, but for copies that were searched anew."""
+    from sslbench.search.importance import arm_importance
+
+    return tuple(
+        arm_importance(name, arm.search, records, first_rung=spec.halving.first_rung)
+        for name, arm in spec.arms.items()
+        if arm.search and name not in facts.copies
+    )
 
 
 def confirm_frames(
@@ -102,6 +123,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
+        first_rung=spec.halving.first_rung,
     )
 
 
@@ -176,7 +198,10 @@ def write_report(home: Home, found: Answer) -> list[Path]:
     name, facts = report_name(found.facts), found.facts
     home.reports.mkdir(parents=True, exist_ok=True)
     page = home.reports / f"{name}.html"
-    write_atomically(page, render_html(found.board, found.records, found.predictions, facts))
+    shown = render_html(
+        found.board, found.records, found.predictions, facts, importance=found.importance
+    )
+    write_atomically(page, shown)
     if not found.board.rows:
         return [page]
     texts = {".csv": render_csv(found.board), ".md": render_markdown(found.board, facts)}

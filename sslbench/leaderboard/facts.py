@@ -67,6 +67,9 @@ class SweepFacts:
     n_labels: int | None = None  # of training cells, at that share; None: not counted
     label_shares: tuple[LabelShare, ...] = ()
     notes: tuple[str, ...] = ()  # further things a reader must know
+    first_rung: int | None = (
+        None  # updates before halving may stop a trial; None: nothing is known of it
+    )
 
     @property
     def copies(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.importance import ArmImportance
 from sslbench.leaderboard.predictions import (
     TestCells,
     TestFrames,
@@ -29,6 +30,7 @@ class Material:
     records: Sequence[TrialRecord]
     predictions: Mapping[str, pd.DataFrame]
     facts: SweepFacts
+    importance: Sequence[ArmImportance] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -9,11 +9,16 @@ import pandas as pd
 
 from sslbench.leaderboard.board import Leaderboard
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.importance import ArmImportance
 from sslbench.leaderboard.report.background import facts_section, failures_section
+from sslbench.leaderboard.report.budget import budget_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
+from sslbench.leaderboard.report.importance import importance_section
 from sslbench.leaderboard.report.labels import labels_section
+from sslbench.leaderboard.report.mask_rates import mask_rates_section
 from sslbench.leaderboard.report.material import Material
+from sslbench.leaderboard.report.pruning import pruning_section
 from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
 from sslbench.leaderboard.report.slices import slices_section
 from sslbench.leaderboard.report.style import stylesheet
@@ -28,17 +33,25 @@ def render_html(
     records: Sequence[TrialRecord],
     predictions: Mapping[str, pd.DataFrame],
     facts: SweepFacts,
+    *,
+    importance: Sequence[ArmImportance] = (),
 ) -> str:
     """Return the whole report as one page; every name in it is escaped."""
     shown = [record for record in records if record.arm not in facts.copies]
-    material = Material(board=board, records=shown, predictions=predictions, facts=facts)
+    material = Material(
+        board=board, records=shown, predictions=predictions, facts=facts, importance=importance
+    )
     sections = [leaderboard_section(material), differences_section(material)]
     if board.label_curve is not None:
         sections.append(labels_section(material, board.label_curve))
     if board.rows and board.metric.of_labels:
         sections += [class_f1_section(material), confusion_section(material)]
     sections += [
+        importance_section(material),
+        mask_rates_section(material),
         slices_section(material),
+        budget_section(material),
+        pruning_section(material),
         learning_curves_section(material),
         history_section(material),
         failures_section(material),

@@ -78,6 +78,12 @@ def polyline(points: Iterable[tuple[float, float]], *, css: str) -> str:
     return f'<polyline class="{css}" points="{path}"/>'
 
 
+def polygon(points: Iterable[tuple[float, float]], *, css: str) -> str:
+    """Return a closed area."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polygon class="{css}" points="{path}"/>'
+
+
 def dot(x: float, y: float, *, css: str, tip: str, radius: float = 4.0) -> str:
     """Return a circle that says `tip` under the pointer."""
     return (

@@ -16,12 +16,14 @@ def shared_scale(estimates: Iterable[Estimate], *, also: Sequence[float] = ()) -
     return scale_over([*values, *also], start=0.0, end=100.0)
 
 
-def interval_track(estimate: Estimate, *, scale: Scale, colour: str, tip: str) -> str:
-    """Return a track with a dot at the mean and a bar over the interval, where it is known."""
-    bar = ""
+def interval_track(
+    estimate: Estimate, *, scale: Scale, colour: str, tip: str, also: float | None = None
+) -> str:
+    """Return a track with a dot at the mean, a bar over the interval if it is known, and a hollow dot at `also`."""
+    bar = _dot(scale(also), css="hollow") if also is not None else ""
     if estimate.is_known:
         low, high = scale(estimate.low), scale(estimate.high)
-        bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>'
+        bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>{bar}'
     return _track(scale, bar + _dot(scale(estimate.mean), css="mean"), colour=colour, tip=tip)
 
 
