@@ -88,6 +88,7 @@ dl{display:grid;grid-template-columns:minmax(7em,11em) 1fr;gap:6px 16px;margin:0
 dt{color:var(--ink-3)}
 dd{margin:0;overflow-wrap:anywhere}
 h3.arm{margin:16px 0 2px}
+h3.arm .dim{font-weight:400}
 .faded{opacity:.55}
 .warned{color:var(--warn);font-size:12.5px}
 .finding{font-weight:600;margin:0 0 12px}
