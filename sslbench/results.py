@@ -166,6 +166,18 @@ class TrialRecord(BaseModel):
         """Every report of the trial, however it ended."""
         return self.result.curve if self.result is not None else self.curve
 
+    def best_by(self, updates: int) -> float | None:
+        """Return the best objective up to the first report at or after `updates`: what halving saw at that rung.
+
+        A trial that ended before keeps what it had. None if it failed or has no such report.
+        """
+        if self.outcome == "failed":
+            return None
+        known = [point for point in self.reports if self.objective in point.values]
+        last = next((p.updates for p in known if p.updates >= updates), updates)
+        values = [p.values[self.objective] for p in known if p.updates <= last]
+        return max(values, default=None)
+
 
 def chosen_trial(records: Iterable[TrialRecord], arm: str) -> TrialRecord | None:
     """Return the search trial whose recipe `arm` is confirmed with: the best objective among the finished.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sslbench.leaderboard.board import Leaderboard
     from sslbench.leaderboard.facts import JudgedTask, LabelShare, PlannedArm, SweepFacts
+    from sslbench.leaderboard.importance import ArmImportance
 
 PREDICTIONS, UNITS = "predictions.parquet", "units.parquet"
 
@@ -38,6 +39,7 @@ class Answer:
     records: list[TrialRecord]
     predictions: dict[str, pd.DataFrame]
     ledger: Ledger
+    importance: tuple[ArmImportance, ...] = ()
 
 
 def answer(folder: Path, question: Question) -> Answer:
@@ -51,7 +53,27 @@ def answer(folder: Path, question: Question) -> Answer:
     units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
     board = rank_arms(records, predictions, facts, units=units)
-    return Answer(board=board, facts=facts, records=records, predictions=predictions, ledger=ledger)
+    return Answer(
+        board=board,
+        facts=facts,
+        records=records,
+        predictions=predictions,
+        ledger=ledger,
+        importance=_importance(question.sweep_spec, facts, records),
+    )
+
+
+def _importance(
+    spec: SweepSpec, facts: SweepFacts, records: list[TrialRecord]
+) -> tuple[ArmImportance, ...]:
+    """Return which searched options matter in each arm, but for copies that were searched anew."""
+    from sslbench.search.importance import arm_importance
+
+    return tuple(
+        arm_importance(name, arm.search, records, first_rung=spec.halving.first_rung)
+        for name, arm in spec.arms.items()
+        if arm.search and name not in facts.copies
+    )
 
 
 def confirm_frames(
@@ -104,6 +126,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         label_shares=tuple(further),
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
         claim=spec.claim,
+        first_rung=spec.halving.first_rung,
     )
 
 
@@ -179,7 +202,12 @@ def write_report(home: Home, found: Answer) -> list[Path]:
     page = home.reports / f"{report_name(facts)}.html"
     kept = page.with_suffix(".maps.parquet")
     maps = kept_maps(board, found.records, found.ledger, kept)
-    write_atomically(page, render_html(board, found.records, found.predictions, facts, maps=maps))
+    write_atomically(
+        page,
+        render_html(
+            board, found.records, found.predictions, facts, maps=maps, importance=found.importance
+        ),
+    )
     if not board.rows:
         return [page]
     return [page, *_write_board(page, board, facts), *([kept] if maps else [])]

@@ -46,6 +46,9 @@ def show_answer(found: Answer) -> None:
         terminal.say("note", board.stamp)
     if board.label_curve is not None:
         _show_labels(board.label_curve)
+    matters = _what_matters(found)
+    if matters:
+        terminal.say("matters", matters)
     for line in (*board.notes, *board.holes):
         terminal.say("note", line)
     for group in board.failures:
@@ -54,6 +57,17 @@ def show_answer(found: Answer) -> None:
     if board.claim is not None:
         _show_claim(board.claim)
     terminal.out.print(f"[bold]verdict[/bold]  {board.verdict}")
+
+
+def _what_matters(found: Answer) -> str:
+    """Return the most important option of each self-supervised arm in which one stands out from chance."""
+    own = {row.arm for row in found.board.rows if row.regime == "self-supervised"}
+    told = [
+        f"{of.arm}: {one.parameter} explains {100 * one.importance:.0f} % ({100 * one.low:.0f}–{100 * one.high:.0f}, chance up to {100 * one.chance:.0f})"
+        for of in found.importance
+        if of.arm in own and (one := of.foremost) is not None
+    ]
+    return f"of the differences between search trials: {'; '.join(told)}" if told else ""
 
 
 def _show_labels(curve: LabelCurve) -> None:

@@ -69,6 +69,9 @@ class SweepFacts:
     label_shares: tuple[LabelShare, ...] = ()
     notes: tuple[str, ...] = ()  # further things a reader must know
     claim: Claim | None = None  # that the sweep re-examines
+    first_rung: int | None = (
+        None  # updates before halving may stop a trial; None: nothing is known of it
+    )
 
     @property
     def copies(self) -> frozenset[str]:

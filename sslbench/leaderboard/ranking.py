@@ -14,6 +14,7 @@ from sslbench.leaderboard.effort import failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.label_curve import label_curve
 from sslbench.leaderboard.predictions import TestFrames
+from sslbench.leaderboard.pruning import pruning_notes
 from sslbench.leaderboard.selection import Confirmed, refuse_mixed_data
 from sslbench.leaderboard.standing import Standing, standing_of
 from sslbench.leaderboard.verdict import verdict, verdict_without_rows
@@ -59,7 +60,7 @@ def rank_arms(
         reference=next((row.arm for row in rows if row.is_reference), None),
         baseline=facts.baseline,
         protocols=tuple(sorted({name for arm in standing.arms for name in arm.validation})),
-        notes=notes_on(rows, facts=facts),
+        notes=(*notes_on(rows, facts=facts), *pruning_notes(ranked, facts)),
         holes=(*standing.holes, *short_arms(rows, facts=facts)),
         failures=failure_groups(records),
         label_curve=label_curve(records, frames, facts, whole=standing),

@@ -105,6 +105,25 @@ def test_reports_are_the_results_curve_or_else_the_records_own():
     assert base.model_copy(update={"curve": (point(3),)}).reports == (point(3),)
 
 
+def test_what_a_trial_had_by_a_rung_is_its_best_up_to_the_first_report_at_or_after_it():
+    one = record("a", 0.9, outcome="stopped").model_copy(
+        update={
+            "curve": tuple(point(u, v) for u, v in ((0, 0.5), (40, 0.4), (80, 0.7), (120, 0.9)))
+        }
+    )
+    assert [one.best_by(u) for u in (0, 10, 40, 41, 80, 100, 500)] == [
+        0.5,
+        0.5,
+        0.5,
+        0.7,
+        0.7,
+        0.9,
+        0.9,
+    ]
+    assert one.model_copy(update={"outcome": "failed"}).best_by(40) is None
+    assert one.model_copy(update={"curve": ()}).best_by(40) is None
+
+
 def test_a_record_comes_back_from_its_json_unchanged():
     first = record("a", 0.25)
     assert TrialRecord.model_validate_json(first.model_dump_json()) == first

@@ -12,6 +12,7 @@ import pandas as pd
 
 from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.importance import ArmImportance
 from sslbench.leaderboard.predictions import (
     TestCells,
     TestFrames,
@@ -35,6 +36,7 @@ class Material:
     maps: Mapping[str, pd.DataFrame] = field(
         default_factory=dict
     )  # by uid: row_id, batch and the place x, y of some test cells
+    importance: Sequence[ArmImportance] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -9,13 +9,18 @@ import pandas as pd
 
 from sslbench.leaderboard.board import Leaderboard
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.importance import ArmImportance
 from sslbench.leaderboard.report.background import facts_section, failures_section
+from sslbench.leaderboard.report.budget import budget_section
 from sslbench.leaderboard.report.claim import claim_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
+from sslbench.leaderboard.report.importance import importance_section
 from sslbench.leaderboard.report.labels import labels_section
 from sslbench.leaderboard.report.maps import maps_section
+from sslbench.leaderboard.report.mask_rates import mask_rates_section
 from sslbench.leaderboard.report.material import Material
+from sslbench.leaderboard.report.pruning import pruning_section
 from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
 from sslbench.leaderboard.report.scib import scib_section
 from sslbench.leaderboard.report.slices import slices_section
@@ -33,6 +38,7 @@ def render_html(
     facts: SweepFacts,
     *,
     maps: Mapping[str, pd.DataFrame] | None = None,
+    importance: Sequence[ArmImportance] = (),
 ) -> str:
     """Return the whole report as one page; every name in it is escaped.
 
@@ -40,7 +46,12 @@ def render_html(
     """
     shown = [record for record in records if record.arm not in facts.copies]
     material = Material(
-        board=board, records=shown, predictions=predictions, facts=facts, maps=maps or {}
+        board=board,
+        records=shown,
+        predictions=predictions,
+        facts=facts,
+        maps=maps or {},
+        importance=importance,
     )
     sections = [claim_section(material, board.claim)] if board.claim is not None else []
     sections += [leaderboard_section(material), differences_section(material)]
@@ -51,7 +62,11 @@ def render_html(
     sections += [
         scib_section(material),
         maps_section(material),
+        importance_section(material),
+        mask_rates_section(material),
         slices_section(material),
+        budget_section(material),
+        pruning_section(material),
         learning_curves_section(material),
         history_section(material),
         failures_section(material),

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from statistics import median
 
+from sslbench.leaderboard.report.mask_rates import RATE, is_drawn_by_kind
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.style import series_class
 from sslbench.leaderboard.report.svg import BOTTOM, LEFT, RIGHT, TOP, Scale, dot, panel, scale_over
@@ -101,6 +102,8 @@ def _varied_options(trials: Sequence[TrialRecord]) -> list[str]:
     """Return the options with at least two values, masking rate first, then by name."""
     options = {option for r in trials for option in r.params}
     varied = [o for o in options if len({_shown(r.params[o]) for r in trials if o in r.params}) > 1]
+    if is_drawn_by_kind(trials):
+        varied.remove(RATE)
     return sorted(varied, key=lambda option: (not option.endswith("mask_rate"), option))
 
 

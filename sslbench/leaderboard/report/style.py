@@ -98,6 +98,7 @@ svg.ticks{width:100%;height:18px;overflow:visible}
 .single{fill:var(--c);opacity:.75}
 .dots{fill:none;stroke:var(--c);stroke-width:3.6;stroke-linecap:round;opacity:.8}
 .other{--c:var(--ink-3)}
+.rest{stroke:var(--ink-3);stroke-width:1;stroke-dasharray:5 4}
 .cell{fill:var(--accent)}
 .frame{fill:none;stroke:var(--rule)}
 .notes{margin:14px 0 0;padding-left:1.2em;color:var(--ink-2);font-size:14px}
@@ -105,6 +106,10 @@ svg.ticks{width:100%;height:18px;overflow:visible}
 dl{display:grid;grid-template-columns:minmax(7em,11em) 1fr;gap:6px 16px;margin:0;font-size:14px}
 dt{color:var(--ink-3)}
 dd{margin:0;overflow-wrap:anywhere}
+h3.arm{margin:16px 0 2px}
+h3.arm .dim{font-weight:400}
+.faded{opacity:.55}
+.warned{color:var(--warn);font-size:12.5px}
 .finding{font-weight:600;margin:0 0 12px}
 .panels.wide{grid-template-columns:repeat(auto-fill,minmax(min(440px,100%),1fr))}
 table.labels{margin:14px 0 0;width:auto}

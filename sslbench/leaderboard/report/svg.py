@@ -104,8 +104,13 @@ def polyline(points: Iterable[tuple[float, float]], *, css: str) -> str:
 
 def band(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]]) -> str:
     """Return the area between two lines over the same positions."""
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*upper, *reversed(lower)))
-    return f'<polygon class="band" points="{path}"/>'
+    return polygon((*upper, *reversed(lower)), css="band")
+
+
+def polygon(points: Iterable[tuple[float, float]], *, css: str) -> str:
+    """Return a closed area."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polygon class="{css}" points="{path}"/>'
 
 
 def dot(x: float, y: float, *, css: str, tip: str, radius: float = 4.0) -> str:

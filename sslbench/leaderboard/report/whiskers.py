@@ -25,15 +25,16 @@ def interval_track(
     colour: str,
     tip: str,
     single: Mapping[str, float] | None = None,
+    also: float | None = None,
 ) -> str:
     """Return a track with a dot at the mean, a bar over the interval, where it is known, and small dots below.
 
-    `single` are the values that those stand for, by name.
+    `single` are the values that those stand for, by name; a hollow dot stands at `also`.
     """
-    bar = ""
+    bar = _dot(scale(also), css="hollow") if also is not None else ""
     if estimate.is_known:
         low, high = scale(estimate.low), scale(estimate.high)
-        bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>'
+        bar = f'<line class="span" x1="{low:.2f}%" y1="13" x2="{high:.2f}%" y2="13"/>{bar}'
     marks = bar + _dot(scale(estimate.mean), css="mean")
     if not single:
         return _track(scale, marks, colour=colour, tip=tip)

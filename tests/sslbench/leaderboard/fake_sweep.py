@@ -115,6 +115,7 @@ def fake_facts(arms: Sequence[FakeArm] = ARMS, *, donors: Sequence[str] = ("p4",
             )
             for arm in arms
         ),
+        first_rung=225,  # where the stopped trials were stopped
     )
 
 
@@ -270,4 +271,24 @@ def _record(arm: FakeArm, i: int, **parts: object) -> TrialRecord:
             "ended_unix_ms": 10_000 * i + 3_800,
             **parts,
         }
+    )
+
+
+def searched(
+    arm: str, i: int, curve: Mapping[int, float], *, outcome: str = "finished"
+) -> TrialRecord:
+    """Return a search trial that reported these values of the objective after so many updates."""
+    points = tuple(
+        CurvePoint(updates=updates, seconds=0.0, unix_ms=0, values={OBJECTIVE: value})
+        for updates, value in curve.items()
+    )
+    failure = Failure(kind="diverged", message="NaN") if outcome == "failed" else None
+    return _record(
+        FakeArm(arm, "self-supervised"),
+        i,
+        params={"encoder/dropout": 0.01 * i},
+        outcome=outcome,
+        objective_value=max(curve.values()),
+        failure=failure,
+        curve=points,
     )
