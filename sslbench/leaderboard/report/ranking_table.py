@@ -8,7 +8,17 @@ from sslbench.leaderboard.board import Row
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.svg import Scale
 from sslbench.leaderboard.report.whiskers import interval_track, shared_scale, tick_track
-from sslbench.leaderboard.table import difference_text, protocol_cells, score_text, trials_text
+from sslbench.leaderboard.significance import p_words
+from sslbench.leaderboard.table import (
+    P_TITLE,
+    TUNING_TITLE,
+    difference_text,
+    protocol_cells,
+    rank_text,
+    score_text,
+    trials_text,
+    tuning_text,
+)
 
 
 def leaderboard_section(material: Material) -> str:
@@ -24,8 +34,8 @@ def leaderboard_section(material: Material) -> str:
         f"<th{' class=n' if numeric else ''}>{html.escape(title)}</th>"
         for title, numeric in _headings(material)
     )
-    n_after = 4 + len(board.protocols)
-    axis = f'<tr class="axis"><td colspan="3"></td><td class="plot">{tick_track(scale)}</td><td colspan="{n_after + 1}"></td></tr>'
+    n_after = 6 + len(board.protocols)
+    axis = f'<tr class="axis"><td colspan="3"></td><td class="plot">{tick_track(scale)}</td><td colspan="{n_after}"></td></tr>'
     return (
         f"<section><h2>Leaderboard</h2>{_how_to_read(material)}"
         f'<div class="scroll"><table class="board"><thead><tr>{head}</tr></thead>'
@@ -59,7 +69,9 @@ def _headings(material: Material) -> list[tuple[str, bool]]:
         ("protocol", False),
         (f"test {material.board.metric.words}, 95 % interval", False),
         (f"vs best {material.board.baseline}", False),
+        (P_TITLE, True),
         *protocols,
+        (TUNING_TITLE, False),
         ("seeds", True),
         ("trials", True),
         ("seconds", True),
@@ -76,12 +88,14 @@ def _row(material: Material, row: Row, *, scale: Scale) -> str:
         )
     )
     return (
-        f'<tr><td class="n rank">{row.rank}</td>'
+        f'<tr><td class="n rank">{rank_text(row)}</td>'
         f'<td class="method"><b>{html.escape(row.method)}</b><span>{html.escape(row.regime)}</span></td>'
         f'<td data-label="protocol">{html.escape(row.protocol)}</td>'
         f'<td class="plot">{track}<span class="dim">{score}</span></td>'
         f'<td class="wide" data-label="vs best {material.board.baseline}">{difference_text(row, digits=3)}</td>'
-        f'{protocols}<td class="n" data-label="seeds">{len(row.seeds)}</td>'
+        f'<td class="n" data-label="{P_TITLE}">{html.escape(p_words(row.p_holm))}</td>'
+        f'{protocols}<td class="wide" data-label="{TUNING_TITLE}">{tuning_text(row, digits=3)}</td>'
+        f'<td class="n" data-label="seeds">{len(row.seeds)}</td>'
         f'<td class="n" data-label="trials">{trials_text(row.effort)}</td>'
         f'<td class="n" data-label="seconds">{row.effort.seconds:,.0f}</td></tr>'
     )
@@ -105,7 +119,10 @@ def _how_to_read(material: Material) -> str:
         '<p class="read"><b>How to read:</b> dot = mean over fresh seeds on test cells, bar = 95 % interval. '
         "Each method is scored by the protocol that was best on validation (bold in the protocol columns, which "
         "compare all methods by the same one; – = it has no such protocol). Equal ranks: not separable from the "
-        f"first of that rank. {stamp[:1].upper()}{stamp[1:]}.</p>"
+        "first of that rank; in brackets the places that it takes in 95 % of resamples. p: of the difference, adjusted "
+        "(Holm) for all arms that are compared. default → tuned: what the default recipe of the arm scored on "
+        "validation in its search, and what the best of all its trials did, which is partly luck. "
+        f"{stamp[:1].upper()}{stamp[1:]}.</p>"
     )
 
 
