@@ -84,7 +84,7 @@ class Scored:
 
     scores: dict[str, float]
     predicted: dict[str, np.ndarray]
-    per_unit: dict[str, np.ndarray]
+    per_unit: dict[str, np.ndarray]  # by kind of unit and task: `donors/reconstruction`
 
 
 def fitted_tasks(
@@ -109,7 +109,11 @@ def scored(
             for metric, value in outcome.scores.items()
         },
         {n: o.predicted for n, o in outcomes.items() if o.predicted is not None},
-        {n: o.per_unit for n, o in outcomes.items() if o.per_unit is not None},
+        {
+            f"{outcome.unit}/{name}" if outcome.unit else name: outcome.per_unit
+            for name, outcome in outcomes.items()
+            if outcome.per_unit is not None
+        },
     )
 
 
@@ -166,7 +170,10 @@ def predictions_frame(test: Cells, judged: Sequence[Judged]) -> pd.DataFrame:
 
 
 def units_frame(judged: Sequence[Judged]) -> pd.DataFrame:
-    """Return the ranking score of each task without predicted labels, one row a unit (donor or resample)."""
+    """Return the ranking score of each task without predicted labels, one row a unit: a donor, or a resample of cells.
+
+    The name of a column says which of the two: `donors/reconstruction`, `cells/reconstruction`.
+    """
     columns = {
         f"{name}{one.point.suffix}": pd.Series(values)
         for one in judged

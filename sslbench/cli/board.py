@@ -17,6 +17,7 @@ from sslbench.ledger import Ledger, write_atomically
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.results import MetricKey, Regime, TrialRecord, scored_task, suffix_at
+from sslbench.search.defaults import default_params
 from sslbench.search.space import size
 from sslbench.search.spec import SweepSpec
 
@@ -183,6 +184,8 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         n_trials=arm.n_trials(spec.budget),
         exhausted=size(arm.search) <= spec.budget.trials,
         label_fraction=arm.label_fraction,
+        default_params=default_params(spec, name),
+        max_updates=spec.most_updates(name),
     )
 
 

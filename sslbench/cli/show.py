@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from sslbench.cli import terminal
-from sslbench.leaderboard.table import Table, label_table, main_table, part_text, protocol_table
+from sslbench.leaderboard.fitting import label_lines, terminal_tables
+from sslbench.leaderboard.table import HOW_TO_READ, part_text
 from sslbench.provenance import version_of
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ def show_answer(found: Answer) -> None:
     """Print the leaderboard, its caveats and the verdict."""
     board = found.board
     if board.rows:
-        for table in (_narrow(main_table(board, digits=2)), protocol_table(board, digits=2)):
+        for table in terminal_tables(board, digits=2, width=terminal.table_width()):
             terminal.print_table([column.title for column in table.columns], table.rows)
             terminal.out.print()
         terminal.say(
             "note",
             "* the protocol that validation chose: it ranks the row; the others stand beside it",
         )
+        terminal.say("note", HOW_TO_READ)
         terminal.say("note", board.stamp)
     if board.label_curve is not None:
         _show_labels(board.label_curve)
@@ -72,7 +74,7 @@ def _what_matters(found: Answer) -> str:
 
 def _show_labels(curve: LabelCurve) -> None:
     """Print what pretraining gains at each share of the labels."""
-    table = label_table(curve, digits=2)
+    table = label_lines(curve, digits=2, width=terminal.table_width())
     terminal.print_table([column.title for column in table.columns], table.rows)
     terminal.out.print()
     for line in (curve.sentence, curve.stamp, *curve.holes):
@@ -85,13 +87,6 @@ def _show_claim(claim: JudgedClaim) -> None:
     for part in claim.parts:
         terminal.say("", f"{part.says}: {part_text(part, digits=3)}")
     terminal.out.print(f"[bold]claim[/bold]    {escape(claim.sentence)}")
-
-
-def _narrow(table: Table) -> Table:
-    """Drop the protocol's column, which the second table shows too, so that a line has 100 characters."""
-    at = [column.title for column in table.columns].index("protocol")
-    rows = tuple((*row[:at], *row[at + 1 :]) for row in table.rows)
-    return Table(columns=(*table.columns[:at], *table.columns[at + 1 :]), rows=rows)
 
 
 def show_next_steps(page: Path, *, link: str, uri: str) -> None:

@@ -45,8 +45,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    wide = Console(highlight=False, width=None if out.is_terminal else TABLE_WIDTH)
-    wide.print(table)
+    Console(highlight=False, width=table_width()).print(table)
+
+
+def table_width() -> int:
+    """Return the characters of a line: those of the terminal, or as many as a file gets."""
+    return out.width if out.is_terminal else TABLE_WIDTH
 
 
 def print_json(value: Any) -> None:

@@ -30,7 +30,7 @@ from sslbench.metrics.regression import (
     pearson_per_feature,
     pearson_pooled,
 )
-from sslbench.metrics.units import unit_weights
+from sslbench.metrics.units import unit_kind, unit_weights
 from sslbench.results import Direction
 
 CROSS_MODALITY_METRICS: Mapping[str, Direction] = {
@@ -185,6 +185,7 @@ def evaluation_of(cells: Embedded, given: Material, *, arm: Fit, reference: Fit)
     return replace(
         _scored(given.train, given, arm=arm.out_of_fold, reference=reference.out_of_fold),
         per_unit=None,  # they are other cells than those that were asked for
+        unit=None,
     )
 
 
@@ -213,7 +214,9 @@ def _scored(known: Known, given: Material, *, arm: Columns, reference: Columns) 
     }
     finite(np.array(list(scores.values())), of="the predicted second modality")
     return Evaluation(
-        scores={name: float(value) for name, value in scores.items()}, per_unit=of_features[1:]
+        scores={name: float(value) for name, value in scores.items()},
+        per_unit=of_features[1:],
+        unit=unit_kind(donor),
     )
 
 

@@ -17,7 +17,7 @@ from sslbench.metrics.regression import (
     mean_over_varying,
     moments,
 )
-from sslbench.metrics.units import unit_weights
+from sslbench.metrics.units import unit_kind, unit_weights
 from sslbench.results import Direction
 
 RECONSTRUCTION_METRICS: Mapping[str, Direction] = {
@@ -62,7 +62,7 @@ def reconstruction_evaluation(cells: Cells, predict: Predict) -> Evaluation:
         "mse": squared_error / (len(cells) * len(genes)),
         "pearson": float(mean_over_varying([of_genes.pearson])[0]),
     }
-    return Evaluation(scores=scores, per_unit=explained[1:])
+    return Evaluation(scores=scores, per_unit=explained[1:], unit=unit_kind(cells.donor))
 
 
 def _measured_genes(cells: Cells) -> np.ndarray:

@@ -14,6 +14,7 @@ from sslbench.config import EmbeddingOf
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
 from sslbench.errors import ConfigError
+from sslbench.metrics.units import UnitKind
 from sslbench.registry import EVALUATIONS, defining_module
 from sslbench.results import Direction
 
@@ -73,12 +74,14 @@ class Evaluation:
 
     `predicted` is of tasks that rank by macro F1, from which any interval of it follows. Others give `per_unit`: the
     ranking score of each test donor by itself, in the order of their names and NaN where a donor has none, or of
-    resampled cells where there is one donor. With neither, seeds are all that an interval can be made of.
+    resampled cells where there is one donor, and `unit` says which of the two. With neither, seeds are all that an
+    interval can be made of.
     """
 
     scores: dict[str, float]
     predicted: np.ndarray | None = None  # (n_cells,) int64 codes into label_names
     per_unit: np.ndarray | None = None  # (n_units,): one for each row of `unit_weights` of donors
+    unit: UnitKind | None = None  # `unit_kind` of the same donors
 
 
 Fitted = Callable[[Embedded], Evaluation]  # scores are named as in `metrics`

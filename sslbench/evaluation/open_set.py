@@ -16,7 +16,7 @@ from sslbench.evaluation._probe import fit_probe
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.metrics.classification import macro_f1
 from sslbench.metrics.detection import auroc
-from sslbench.metrics.units import unit_weights
+from sslbench.metrics.units import unit_kind, unit_weights
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 
@@ -81,7 +81,8 @@ class OpenSet(EvaluationTask):
             _refuse_one_sided(positive, known, hidden, cells)
             probabilities = probe.probabilities(z, n_labels=len(cells.label_names))
             doubt = 1 - probabilities.max(axis=1)
-            weights = _unit_weights(cells) * (positive | known)
+            donor = _donors(cells)
+            weights = unit_weights(donor) * (positive | known)
             whole = float(auroc(doubt, positive=positive, weights=(positive | known)[None])[0])
             named = macro_f1(
                 truth=np.where(known, cells.label, UNLABELLED),
@@ -90,7 +91,8 @@ class OpenSet(EvaluationTask):
             )
             return Evaluation(
                 scores={"auroc": whole, "macro_f1_known": named},
-                per_unit=_of_units(auroc(doubt, positive=positive, weights=weights), whole, cells),
+                per_unit=_of_units(auroc(doubt, positive=positive, weights=weights), whole, donor),
+                unit=unit_kind(donor),
             )
 
         return evaluate
@@ -142,12 +144,11 @@ def _common_enough(hidden: np.ndarray, cells: Embedded) -> np.ndarray:
     return np.asarray(hidden[_cells_of_label(cells)[hidden] >= FEWEST_CELLS])
 
 
-def _unit_weights(cells: Embedded) -> np.ndarray:
-    donor = np.full(len(cells.z), "") if cells.cells is None else cells.cells.donor.astype(str)
-    return unit_weights(donor)
+def _donors(cells: Embedded) -> np.ndarray:
+    return np.full(len(cells.z), "") if cells.cells is None else cells.cells.donor.astype(str)
 
 
-def _of_units(scores: np.ndarray, whole: float, cells: Embedded) -> np.ndarray | None:
+def _of_units(scores: np.ndarray, whole: float, donor: np.ndarray) -> np.ndarray | None:
     """Return the scores of the units (n_units,); of a donor that has cells of one side only NaN, and None of only such.
 
     A resample of one donor's cells that missed one side, which is rare, takes the score of all cells.
@@ -155,8 +156,7 @@ def _of_units(scores: np.ndarray, whole: float, cells: Embedded) -> np.ndarray |
     missing = np.isnan(scores)
     if missing.all():
         return None
-    one_donor = cells.cells is None or len(np.unique(cells.cells.donor.astype(str))) == 1
-    return np.where(missing, whole, scores) if one_donor else scores
+    return np.where(missing, whole, scores) if unit_kind(donor) == "cells" else scores
 
 
 def _refuse_too_few_known(known: np.ndarray, hidden: np.ndarray, names: tuple[str, ...]) -> None:

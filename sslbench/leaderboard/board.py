@@ -25,6 +25,7 @@ class SearchEffort:
     seconds: float  # wall time of all its search trials
     n_planned: int  # min(budget, size of the space)
     exhausted: bool  # the whole space is smaller than the budget
+    max_updates: int | None = None  # the most that a trial may train for; None: it uses no gradient
 
     @property
     def n_trials(self) -> int:
@@ -61,6 +62,15 @@ class Row:
     difference_by_donor: Mapping[str, float] = field(
         default_factory=dict
     )  # to the reference, of each test donor that both have a score of; empty unless intervals are over donors
+    p: float | None = (
+        None  # of the difference; None for the reference's regime, or where nothing is known
+    )
+    p_holm: float | None = None  # the same, adjusted for all rows that have one
+    rank_interval: tuple[int, int] | None = None  # 95 % of its places over resamples; None: unknown
+    tuned: float | None = None  # the objective of the chosen recipe in the search, on validation
+    default: float | None = (
+        None  # that of the arm's default recipe; None: it has not run to its end
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

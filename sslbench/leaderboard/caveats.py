@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sslbench.leaderboard.board import Row
+from sslbench.leaderboard.board import Row, Unit
 from sslbench.leaderboard.comparison import Comparison
+from sslbench.leaderboard.effort import unequal_efforts
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.significance import ALPHA, p_words
 
 MIN_SEEDS = 3
 MIN_DONORS = 6
@@ -28,10 +30,11 @@ def stamp(comparison: Comparison) -> str:
     return f"{n_donors} test donors: intervals are over donors"
 
 
-def notes_on(rows: Sequence[Row], *, facts: SweepFacts) -> tuple[str, ...]:
+def notes_on(rows: Sequence[Row], *, facts: SweepFacts, unit: Unit) -> tuple[str, ...]:
     """Return what limits single rows, then what the sweep itself wants said."""
-    limits = (_few_seeds, _short_searches, _reopened, _judged_otherwise)
-    return (*(line for of in limits for line in of(rows)), *facts.notes)
+    without_spread = _without_spread(rows) if unit == "seeds" else ()
+    limits = (_few_seeds, unequal_efforts, _reopened, _judged_otherwise, _not_after_correction)
+    return (*(line for of in limits for line in of(rows)), *without_spread, *facts.notes)
 
 
 def short_arms(rows: Sequence[Row], *, facts: SweepFacts) -> Iterator[str]:
@@ -51,13 +54,28 @@ def _few_seeds(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.arm}: only {len(row.seeds)} seeds; {MIN_SEEDS} are the least to believe"
 
 
-def _short_searches(rows: Sequence[Row]) -> Iterator[str]:
+def _without_spread(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        if row.effort.short_of_plan:
+        if len(row.seeds) > 1 and not row.test.is_known:
             yield (
-                f"{row.arm}: searched {row.effort.n_trials} of {row.effort.n_planned} planned trials, "
-                "so the budgets are not equal"
+                f"{row.arm}: no spread over seeds: the arm is deterministic, and seeds are all that an interval "
+                "could be made of: it has none"
             )
+
+
+def _not_after_correction(rows: Sequence[Row]) -> Iterator[str]:
+    n_compared = sum(row.p_holm is not None for row in rows)
+    arms = [
+        f"{row.arm} (p {p_words(row.p_holm)})"
+        for row in rows
+        if row.p_holm is not None and row.p_holm > ALPHA
+        if row.difference is not None and not row.difference.spans_zero
+    ]
+    if arms:
+        yield (
+            f"the interval of the difference leaves 0 out, but not after correction for the {n_compared} arms "
+            f"compared: {', '.join(arms)}"
+        )
 
 
 def _judged_otherwise(rows: Sequence[Row]) -> Iterator[str]:

@@ -29,6 +29,7 @@ class CellTypeScores:
 
     cells: TestCells
     stacks: Mapping[tuple[str, str], np.ndarray]
+    seeds: Mapping[str, tuple[int, ...]]  # of each arm, in the order of its predictions
 
     @property
     def n_donors(self) -> int:
@@ -43,7 +44,12 @@ class CellTypeScores:
     def of(self, protocols: Mapping[str, str]) -> dict[str, ArmScores]:
         """Return the scores of each arm under its protocol."""
         stacks = [self.stacks[arm, protocol] for arm, protocol in protocols.items()]
-        return dict(zip(protocols, self._scored(stacks), strict=True))
+        if self.unit == "donors":
+            scored = statistics.donor_scores(self.cells.label, stacks, donor=self.cells.donor)
+        else:
+            seeds = [self.seeds[arm] for arm in protocols]
+            scored = statistics.cell_scores(self.cells.label, stacks, seeds=seeds)
+        return dict(zip(protocols, scored, strict=True))
 
     @property
     def means(self) -> dict[str, dict[str, float]]:
@@ -53,14 +59,10 @@ class CellTypeScores:
             found.setdefault(arm, {})[protocol] = self._mean(stack)
         return found
 
-    def _scored(self, stacks: Sequence[np.ndarray]) -> list[ArmScores]:
-        if self.unit == "donors":
-            return statistics.donor_scores(self.cells.label, stacks, donor=self.cells.donor)
-        return statistics.cell_scores(self.cells.label, stacks)
-
     def _mean(self, stack: np.ndarray) -> float:
         if self.unit == "donors":
-            return self._scored([stack])[0].mean
+            (scored,) = statistics.donor_scores(self.cells.label, [stack], donor=self.cells.donor)
+            return scored.mean
         return float(statistics.seed_scores(self.cells.label, stack).mean())
 
 
@@ -74,7 +76,7 @@ def score_cell_types(
         for arm in arms
         for protocol in arm.validation
     }
-    return CellTypeScores(cells=cells, stacks=stacks)
+    return CellTypeScores(cells=cells, stacks=stacks, seeds={arm.arm: arm.seeds for arm in arms})
 
 
 def _stack(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from sslbench.leaderboard.board import FailureGroup, SearchEffort
+from sslbench.leaderboard.board import FailureGroup, Row, SearchEffort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.results import TrialRecord
 
@@ -24,7 +24,46 @@ def search_effort(records: Iterable[TrialRecord], *, arm: str, facts: SweepFacts
         seconds=sum(r.ended_unix_ms - r.started_unix_ms for r in searched) / 1000.0,
         n_planned=plan.n_trials if plan else facts.budget_trials,
         exhausted=plan.exhausted if plan else False,
+        max_updates=plan.max_updates if plan else None,
     )
+
+
+def default_score(records: Iterable[TrialRecord], *, arm: str, facts: SweepFacts) -> float | None:
+    """Return the objective of the arm's default recipe in the search; None if no trial of it ran to its end.
+
+    A trial that was stopped has seen less than the chosen recipe, and would flatter the tuning.
+    """
+    plan = next((planned for planned in facts.arms if planned.name == arm), None)
+    if plan is None or plan.default_params is None:
+        return None
+    tried = [r for r in records if r.arm == arm and r.stage == "search" and r.outcome == "finished"]
+    return next((r.score for r in tried if r.params == plan.default_params), None)
+
+
+def unequal_efforts(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the rows that were searched by fewer trials, or trained for fewer updates a trial, than another.
+
+    A space that was tried whole needs no more trials, and an arm without gradients no updates.
+    """
+    most_trials = max((row.effort.n_trials for row in rows), default=0)
+    most_updates = max((row.effort.max_updates or 0 for row in rows), default=0)
+    for row in rows:
+        effort = row.effort
+        if effort.short_of_plan:
+            yield (
+                f"{row.arm}: searched {effort.n_trials} of {effort.n_planned} planned trials, "
+                "so the budgets are not equal"
+            )
+        elif effort.n_trials < most_trials and not effort.exhausted:
+            yield (
+                f"{row.arm}: {effort.n_trials} search trials where another arm has {most_trials}, "
+                "so the budgets are not equal"
+            )
+        if effort.max_updates is not None and effort.max_updates < most_updates:
+            yield (
+                f"{row.arm}: at most {effort.max_updates:,} updates a trial where another arm has "
+                f"{most_updates:,}, so the budgets are not equal"
+            )
 
 
 def failure_groups(records: Sequence[TrialRecord]) -> tuple[FailureGroup, ...]:

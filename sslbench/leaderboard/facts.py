@@ -24,6 +24,10 @@ class PlannedArm:
     label_fraction: float | None = (
         None  # of a copy that was searched anew at a further share of the labels, `mae_at_5` of `mae`
     )
+    default_params: Mapping[str, object] | None = field(
+        default=None, hash=False
+    )  # the recipe that the search tries first: what the arm is without one
+    max_updates: int | None = None  # the most that a trial may train for; None: it uses no gradient
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Cells, donors or seeds that arms share are paired: every arm is resampled alike.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import stats
 
 N_RESAMPLES = 2000
 LEVEL = 0.95
+_ROUNDING = 1e-12  # scores that differ by less are the same
 SEED = 20240913  # any constant: two people with the same records must see the same interval
 
 
@@ -49,13 +51,16 @@ class ArmScores:
     per_unit: np.ndarray  # (n_resamples,) resampled means, or scores (n_donors,) or (n_seeds,), NaN: none; aligned between arms
 
 
-def resample_scores(by_seed: np.ndarray, *, mean: float) -> ArmScores:
+def resample_scores(
+    by_seed: np.ndarray, *, mean: float, seeds: Sequence[int] | None = None
+) -> ArmScores:
     """Return the scores of an arm from those of resampled cells (n_seeds, n_resamples); `mean` is that of all cells.
 
     The luck of the seeds is drawn anew for each resample, as often as it takes to have `N_RESAMPLES` draws.
     """
     n_times = max(1, N_RESAMPLES // by_seed.shape[1])
-    return ArmScores(mean=mean, per_unit=with_seeds_resampled(np.tile(by_seed.T, (n_times, 1))))
+    tiled = np.tile(by_seed.T, (n_times, 1))
+    return ArmScores(mean=mean, per_unit=with_seeds_resampled(tiled, seeds=seeds))
 
 
 def mean_scores(by_seed: np.ndarray) -> ArmScores:
@@ -87,6 +92,22 @@ def t_difference(arm: ArmScores, other: ArmScores) -> Estimate:
     return _t_interval(mean, differences)
 
 
+def seeds_interval(scores: ArmScores) -> Estimate:
+    """Return the t interval of a mean over seeds; it is not known of an arm that every seed gives the same score."""
+    return _if_seeds_differ(t_interval(scores), scores.per_unit)
+
+
+def seeds_difference(arm: ArmScores, other: ArmScores) -> Estimate:
+    """Return arm − other with its t interval, paired over seeds; it is not known if every seed gives the same one."""
+    return _if_seeds_differ(t_difference(arm, other), arm.per_unit - other.per_unit)
+
+
+def seeds_differ(values: np.ndarray) -> bool:
+    """Say whether scores (n_seeds,), NaN: none, differ by more than rounding."""
+    known = values[np.isfinite(values)]
+    return bool(len(known) and np.ptp(known) > _ROUNDING)
+
+
 def draw_counts(generator: np.random.Generator, *, n_draws: int, n_resamples: int) -> np.ndarray:
     """Return how often each of `n_draws` things is drawn in `n_draws` draws, (n_resamples, n_draws)."""
     drawn = generator.integers(n_draws, size=(n_resamples, n_draws))
@@ -94,20 +115,33 @@ def draw_counts(generator: np.random.Generator, *, n_draws: int, n_resamples: in
     return np.bincount(drawn.ravel(), minlength=n_resamples * n_draws).reshape(n_resamples, n_draws)
 
 
-def with_seeds_resampled(by_seed: np.ndarray) -> np.ndarray:
-    """Return the mean over resampled seeds (n_resamples,) of scores (n_resamples, n_seeds).
+def with_seeds_resampled(by_seed: np.ndarray, *, seeds: Sequence[int] | None = None) -> np.ndarray:
+    """Return the mean over seeds (n_resamples,) of scores (n_resamples, n_seeds), with the luck of the seeds in it.
 
-    Resampling S values understates the variance of their mean by (S-1)/S, which matters at 3 or 5 seeds, so
-    the seeds' part is widened by sqrt(S/(S-1)). One seed has no spread: the interval is that of the cells.
+    A multiplier bootstrap (Wu 1986, doi 10.1214/aos/1176350142): every seed's deviation from the mean of the S seeds
+    is multiplied by a normal draw and their sum divided by sqrt(S (S-1)), which makes its spread the standard error
+    of the mean. The draws of a seed follow from its number alone (`seeds`; without them, from its position): arms
+    are paired on the seeds that both have, whichever others they lost. One seed has no spread: the interval is that
+    of the cells.
     """
     n_resamples, n_seeds = by_seed.shape
+    by_seed = np.ascontiguousarray(by_seed)
     mean = by_seed.mean(axis=1)
     if n_seeds == 1:
         return np.asarray(mean)
-    generator = np.random.default_rng([SEED, n_seeds, 1])
-    counts = draw_counts(generator, n_draws=n_seeds, n_resamples=n_resamples)
-    drawn = (by_seed * counts).sum(axis=1) / n_seeds
-    return np.asarray(mean + (drawn - mean) * np.sqrt(n_seeds / (n_seeds - 1)))
+    numbers = seeds if seeds is not None else range(n_seeds)
+    luck = np.stack(
+        [np.random.default_rng([SEED, n, 1]).standard_normal(n_resamples) for n in numbers], axis=1
+    )
+    moved = ((by_seed - mean[:, None]) * luck).sum(axis=1)
+    return np.asarray(mean + moved / np.sqrt(n_seeds * (n_seeds - 1)))
+
+
+def _if_seeds_differ(estimate: Estimate, values: np.ndarray) -> Estimate:
+    # Two runs that are the same by construction say nothing of how another would differ.
+    if seeds_differ(values):
+        return estimate
+    return Estimate(mean=estimate.mean, low=-math.inf, high=math.inf)
 
 
 def _bootstrap(mean: float, draws: np.ndarray) -> Estimate:

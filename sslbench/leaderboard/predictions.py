@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sslbench.errors import DataError
+from sslbench.leaderboard.board import Unit
+
+_KINDS: tuple[Unit, ...] = ("donors", "cells")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class TestFrames:
     predictions: Mapping[str, pd.DataFrame]  # row_id, donor, label, predicted codes
     units: Mapping[str, pd.DataFrame] = field(
         default_factory=dict
-    )  # a column a task: its ranking score of each test donor, or of each resample of one donor's cells
+    )  # `donors/<task>` or `cells/<task>`: its ranking score of each test donor, or of each resample of one donor's cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +92,32 @@ def predicted_labels(frame: pd.DataFrame, column: str) -> np.ndarray:
     return np.asarray(ordered.loc[ordered["label"] >= 0, column].to_numpy(np.int64))
 
 
-def unit_scores(frames: TestFrames, uids: Sequence[str], column: str | None) -> np.ndarray | None:
-    """Return the scores (n_trials, n_units) of trials, NaN where a unit has none; None if one trial has no column.
+class UnitScores(NamedTuple):
+    """Scores of single donors, or of resampled cells."""
+
+    values: np.ndarray  # (n_trials, n_units), NaN where a unit has none
+    kind: Unit | None  # None: written before files said what their units are
+
+
+def unit_scores(frames: TestFrames, uids: Sequence[str], task: str | None) -> UnitScores | None:
+    """Return the scores of a task in trials; None if one trial has none, or if their units are not the same.
 
     Where a trial's tasks have different numbers of units, the shorter columns end in NaN; those are cut off.
     """
-    tables = [frames.units.get(uid) for uid in uids]
-    columns = [t[column].to_numpy(float) for t in tables if t is not None and column in t.columns]
-    found = [values[: 1 + _last_finite(values)] for values in columns]
-    if len(found) < len(uids) or len({len(values) for values in found}) > 1:
+    tables = [frames.units[uid] for uid in uids if uid in frames.units]
+    columns = [found for t in tables if (found := _column(t, task)) is not None]
+    values = [scores[: 1 + _last_finite(scores)] for _, scores in columns]
+    kinds = {kind for kind, _ in columns} - {None}
+    if len(values) < len(uids) or len({len(scores) for scores in values}) > 1 or len(kinds) > 1:
         return None
-    return np.array(found)
+    return UnitScores(np.array(values), next(iter(kinds), None))
+
+
+def _column(table: pd.DataFrame, task: str | None) -> tuple[Unit | None, np.ndarray] | None:
+    for kind in _KINDS:
+        if f"{kind}/{task}" in table.columns:
+            return kind, table[f"{kind}/{task}"].to_numpy(float)
+    return (None, table[task].to_numpy(float)) if task in table.columns else None
 
 
 def _last_finite(values: np.ndarray) -> int:

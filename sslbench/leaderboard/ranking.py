@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -10,12 +11,14 @@ from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.caveats import notes_on, short_arms, stamp
 from sslbench.leaderboard.claim_verdict import judged_claim
 from sslbench.leaderboard.comparison import Comparison
-from sslbench.leaderboard.effort import failure_groups, search_effort
+from sslbench.leaderboard.effort import default_score, failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.label_curve import label_curve
 from sslbench.leaderboard.predictions import TestFrames
 from sslbench.leaderboard.pruning import pruning_notes
+from sslbench.leaderboard.rank_stability import rank_intervals
 from sslbench.leaderboard.selection import Confirmed, refuse_mixed_data
+from sslbench.leaderboard.significance import holm
 from sslbench.leaderboard.standing import Standing, standing_of
 from sslbench.leaderboard.verdict import verdict, verdict_without_rows
 from sslbench.results import MetricKey, TrialRecord
@@ -60,7 +63,10 @@ def rank_arms(
         reference=next((row.arm for row in rows if row.is_reference), None),
         baseline=facts.baseline,
         protocols=tuple(sorted({name for arm in standing.arms for name in arm.validation})),
-        notes=(*notes_on(rows, facts=facts), *pruning_notes(ranked, facts)),
+        notes=(
+            *notes_on(rows, facts=facts, unit=standing.comparison.unit),
+            *pruning_notes(ranked, facts),
+        ),
         holes=(*standing.holes, *short_arms(rows, facts=facts)),
         failures=failure_groups(records),
         label_curve=label_curve(records, frames, facts, whole=standing),
@@ -91,10 +97,39 @@ def _rows(
     ordered = sorted(standing.arms, key=lambda a: (-comparison.scores[a.arm].mean, a.arm))
     ranks = shared_ranks([a.arm for a in ordered], comparison)
     reference = standing.best(facts.baselines)
-    return tuple(
+    p = _compared(standing, reference)
+    adjusted, places = holm(p), rank_intervals(comparison)
+    rows = [
         _row(arm, standing, rank=rank, reference=reference, records=records, facts=facts)
         for rank, arm in zip(ranks, ordered, strict=True)
+    ]
+    return tuple(
+        replace(
+            row,
+            p=p.get(row.arm),
+            p_holm=adjusted.get(row.arm),
+            rank_interval=_with_rank(places[row.arm], row.rank),
+        )
+        for row in rows
     )
+
+
+def _compared(standing: Standing, reference: str | None) -> dict[str, float]:
+    """Return p of the difference to the reference of each arm of another regime, where it is known."""
+    regimes = {arm.arm: arm.regime for arm in standing.arms}
+    if reference is None:
+        return {}
+    found = {
+        arm: standing.comparison.p(arm, reference)
+        for arm, regime in regimes.items()
+        if regime != regimes[reference]
+    }
+    return {arm: p for arm, p in found.items() if p is not None}
+
+
+def _with_rank(places: tuple[int, int] | None, rank: int) -> tuple[int, int] | None:
+    """Return the places with the rank among them, which rows share that are not separable from the first of it."""
+    return places and (min(places[0], rank), max(places[1], rank))
 
 
 def _row(
@@ -128,6 +163,8 @@ def _row(
         difference_by_donor=comparison.difference_by_donor(arm.arm, str(reference))
         if is_compared
         else {},
+        tuned=arm.chosen.score,
+        default=default_score(records, arm=arm.arm, facts=facts),
     )
 
 

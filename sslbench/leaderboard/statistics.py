@@ -50,18 +50,25 @@ def seed_scores(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.array([macro_f1(truth, one_seed) for one_seed in predicted])
 
 
-def cell_scores(truth: np.ndarray, predictions: Sequence[np.ndarray]) -> list[ArmScores]:
+def cell_scores(
+    truth: np.ndarray,
+    predictions: Sequence[np.ndarray],
+    *,
+    seeds: Sequence[Sequence[int]] | None = None,
+) -> list[ArmScores]:
     """Score arms on the cells of one donor: resample its cells, stratified by label, and each arm's seeds.
 
-    `truth` is (n_cells,), each arm's predictions (n_seeds, n_cells). All arms see the same resampled cells, and
-    arms with equally many seeds the same seed positions; what an arm gets depends on no other arm.
+    `truth` is (n_cells,), each arm's predictions (n_seeds, n_cells), and `seeds` the numbers of each arm's seeds;
+    without them seeds are numbered by their position. All arms see the same resampled cells and the same luck of a
+    seed that they share by its number; what an arm gets depends on no other arm.
     """
     kept = truth >= 0
+    numbers = seeds if seeds is not None else [range(len(p)) for p in predictions]
     resampled = _resampled_seed_scores(truth[kept], [p[:, kept] for p in predictions])
     means = [float(seed_scores(truth, p).mean()) for p in predictions]
     return [
-        ArmScores(mean=mean, per_unit=with_seeds_resampled(by_seed))
-        for mean, by_seed in zip(means, resampled, strict=True)
+        ArmScores(mean=mean, per_unit=with_seeds_resampled(by_seed, seeds=own))
+        for mean, by_seed, own in zip(means, resampled, numbers, strict=True)
     ]
 
 

@@ -14,7 +14,15 @@ from sslbench.leaderboard.board import (
     SearchEffort,
 )
 from sslbench.leaderboard.intervals import Estimate
+from sslbench.leaderboard.significance import p_words
 
+P_TITLE = "p (Holm)"
+TUNING_TITLE = "default → tuned"
+HOW_TO_READ = (
+    "rank (its places in 95 % of resamples); p (Holm): of the difference, adjusted for all arms compared; "
+    "default → tuned: validation score of the arm's default recipe in the search and of the chosen one, which is the "
+    "best of many, so that some of the gain is luck"
+)
 CHOSEN = "*"  # the protocol that validation chose
 ABSENT = "–"  # the arm has no such protocol
 
@@ -37,7 +45,7 @@ class Table:
 
 
 def main_table(board: Leaderboard, *, digits: int) -> Table:
-    """Return rank, method, regime, protocol, score, difference, seeds, trials and seconds of every row."""
+    """Return everything that ranks a row and what it cost: a line of the report."""
     columns = (
         Column(title="#", align="right", key="rank"),
         Column(title="method", key="method"),
@@ -45,6 +53,8 @@ def main_table(board: Leaderboard, *, digits: int) -> Table:
         Column(title="protocol", key="protocol"),
         Column(title=f"test {board.metric.words} (95 % CI)", key="test"),
         Column(title=f"vs best {board.baseline}", key="difference"),
+        Column(title=P_TITLE, align="right", key="p_holm"),
+        Column(title=TUNING_TITLE, key="objective_tuned"),
         Column(title="seeds", align="right", key="seeds"),
         Column(title="trials", align="right", key="trials"),
         Column(title="seconds", align="right", key="seconds"),
@@ -135,6 +145,25 @@ def part_text(part: JudgedPart, *, digits: int) -> str:
     return f"{pair} = {gain_text(part.difference, digits=digits)}: {part.outcome}"
 
 
+def rank_text(row: Row) -> str:
+    """Return the rank and the places that the row takes over resamples, e.g. `1 (1–3)`."""
+    if row.rank_interval is None:
+        return str(row.rank)
+    low, high = row.rank_interval
+    return f"{row.rank} ({low}–{high})"
+
+
+def tuning_text(row: Row, *, digits: int) -> str:
+    """Return what the default recipe scored on validation and what the chosen one did, e.g. `0.71 → 0.75`."""
+    scores = (row.default, row.tuned)
+    return " → ".join(ABSENT if v is None else _plain(v, digits=digits) for v in scores)
+
+
+def seconds_text(effort: SearchEffort) -> str:
+    """Return the wall time of the search, e.g. `1,234` or `3.8`."""
+    return f"{effort.seconds:,.{0 if effort.seconds >= 10 else 1}f}"
+
+
 def trials_text(effort: SearchEffort) -> str:
     """Return the number of search trials and what a reader must know of it: `4 (all)`, `16 (2 collapsed)`."""
     remarks = []
@@ -151,15 +180,17 @@ def trials_text(effort: SearchEffort) -> str:
 
 def _main_cells(row: Row, *, digits: int) -> tuple[str, ...]:
     return (
-        str(row.rank),
+        rank_text(row),
         row.method,
         row.regime,
         row.protocol,
         score_text(row.test, digits=digits),
         difference_text(row, digits=digits),
+        p_words(row.p_holm),
+        tuning_text(row, digits=digits),
         str(len(row.seeds)),
         trials_text(row.effort),
-        f"{row.effort.seconds:,.{0 if row.effort.seconds >= 10 else 1}f}",
+        seconds_text(row.effort),
     )
 
 

@@ -10,7 +10,14 @@ import pandas as pd
 
 from sslbench.leaderboard.board import JudgedClaim, LabelCurve, Leaderboard, Row
 from sslbench.leaderboard.facts import SweepFacts
-from sslbench.leaderboard.table import Table, label_table, main_table, part_text, protocol_table
+from sslbench.leaderboard.table import (
+    HOW_TO_READ,
+    Table,
+    label_table,
+    main_table,
+    part_text,
+    protocol_table,
+)
 
 _LOOSE_UNDERSCORE = re.compile(r"(?<!\w)_|_(?!\w)")  # inside a word markdown leaves it alone
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -43,6 +50,7 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
             f"_{_escaped(board.stamp)}_",
             "",
         ]
+        lines += [f"_{HOW_TO_READ}_", ""]
         lines += [f"The same, by protocol (mean test {board.metric.words}):", ""]
         lines += [*_markdown_table(protocol_table(board, digits=3)), ""]
     if board.label_curve is not None:
@@ -93,6 +101,14 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         "recipe": row.recipe,
         "recipe_params": "; ".join(f"{k}={v}" for k, v in sorted(row.params.items())),
         "test_openings": row.n_test_openings,
+        "rank_low": row.rank_interval[0] if row.rank_interval else None,
+        "rank_high": row.rank_interval[1] if row.rank_interval else None,
+        "p": row.p,
+        "p_holm": row.p_holm,
+        "objective": f"val/{row.chosen_by}/{metric}",
+        "objective_default": row.default,
+        "objective_tuned": row.tuned,
+        "max_updates": row.effort.max_updates,
     }
 
 

@@ -9,6 +9,7 @@ from sslbench.leaderboard.caveats import MIN_DONORS, MIN_SEEDS
 from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.intervals import Estimate
+from sslbench.leaderboard.significance import ALPHA, p_words
 from sslbench.leaderboard.standing import best_by_validation
 from sslbench.results import Regime, TrialRecord
 
@@ -18,7 +19,11 @@ NOT_SEPARABLE = (
 
 
 def verdict(rows: Sequence[Row], comparison: Comparison, *, facts: SweepFacts) -> str:
-    """Compare the best SSL arm with the best baseline, both best by validation, in one sentence."""
+    """Compare the best SSL arm with the best baseline, both best by validation, in one sentence.
+
+    That one pair was chosen before any test score was seen, so that its interval needs no correction. What is said of
+    other SSL arms beside it is corrected for the number of arms compared.
+    """
     ssl = _best_row(rows, ["self-supervised"])
     baseline = _best_row(rows, facts.baselines)
     if ssl is None or baseline is None:
@@ -62,14 +67,26 @@ def _no_comparison(facts: SweepFacts, *, missing: Sequence[Regime]) -> str:
 
 
 def _not_separable(rows: Sequence[Row], facts: SweepFacts) -> str:
-    """Say that nothing is separable, or, where another SSL arm than the validated one is, only what was tested."""
-    others = [r for r in rows if r.regime == "self-supervised" and r.difference is not None]
-    if all(row.difference is not None and row.difference.spans_zero for row in others):
+    """Say that nothing is separable, or, where the interval of another SSL arm is, what is left of it corrected."""
+    ssl = [r for r in rows if r.regime == "self-supervised" and r.difference is not None]
+    others = [r for r in ssl if r.difference is not None and not r.difference.spans_zero]
+    if not others:
         return NOT_SEPARABLE.replace("supervised", facts.baseline)
+    n_compared = sum(row.p_holm is not None for row in rows)
     return (
         "The SSL arm that is best by validation is not separable from the best "
-        f"{facts.baseline} baseline on this data at this budget."
+        f"{facts.baseline} baseline on this data at this budget; corrected for the {n_compared} arms compared, "
+        f"{_left_after_correction(others)}."
     )
+
+
+def _left_after_correction(others: Sequence[Row]) -> str:
+    left = [row for row in others if row.p_holm is not None and row.p_holm <= ALPHA]
+    said = [
+        f"{row.method} is {'ahead' if row.difference and row.difference.mean > 0 else 'behind'} (p {p_words(row.p_holm)})"
+        for row in left
+    ]
+    return ", ".join(said) or "no other SSL arm is"
 
 
 def _size(difference: Estimate, comparison: Comparison) -> str:

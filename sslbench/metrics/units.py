@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+
+UnitKind = Literal["donors", "cells"]  # single donors, or resamples of the cells of one
 
 N_RESAMPLES = 400
 _SEED = 20240913  # any constant: arms and seeds must be scored on the same resampled cells
+
+
+def unit_kind(donor: np.ndarray) -> UnitKind:
+    """Return what the units of cells are, from the donor of each (n_cells,) str."""
+    return "donors" if len(np.unique(donor)) > 1 else "cells"
 
 
 def unit_weights(donor: np.ndarray) -> np.ndarray:
@@ -16,7 +25,7 @@ def unit_weights(donor: np.ndarray) -> np.ndarray:
     The weights depend on the cells alone, so that all arms and seeds are paired.
     """
     names = np.unique(donor)
-    if len(names) > 1:
+    if unit_kind(donor) == "donors":
         return np.asarray(donor == names[:, None], dtype=np.float32)
     n_cells, generator = len(donor), np.random.default_rng([_SEED, len(donor)])
     weights = np.empty((N_RESAMPLES, n_cells), dtype=np.float32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sslbench.ledger import Job, Ledger
 from sslbench.results import Failure, Stage, TrialRecord, chosen_trial
+from sslbench.search.defaults import default_params
 from sslbench.search.space import Params
 from sslbench.search.spec import SweepSpec
 from sslbench.search.study import ArmStudy
@@ -89,7 +90,14 @@ class Agenda:
     def _course(self, name: str) -> ArmCourse:
         arm = self.spec.arms[name]
         n_trials = arm.n_trials(self.spec.budget)
-        return ArmCourse(ArmStudy(name, arm.search, n_trials=n_trials, seed=self.spec.seed))
+        study = ArmStudy(
+            name,
+            arm.search,
+            n_trials=n_trials,
+            seed=self.spec.seed,
+            default=default_params(self.spec, name),
+        )
+        return ArmCourse(study)
 
     def _take_up(self) -> None:
         """Fill the studies from the ledger: what ended is remembered, what did not is run first."""

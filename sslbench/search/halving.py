@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
+from sslbench.config import canonical_json
 from sslbench.ledger import Ledger
 from sslbench.results import CurvePoint, TrialRecord
+from sslbench.search.space import Params
 from sslbench.search.spec import Halving
 
 NEVER = 2**31  # ASHA's own end of a trial: ours end by themselves
 
 
 class ArmwiseHalving(FIFOScheduler):
-    """One ASHA scheduler per arm for search trials; confirm trials always run to their end."""
+    """One ASHA scheduler per arm for search trials; confirm trials always run to their end.
 
-    def __init__(self, ledger: Ledger, halving: Halving, *, provenance: dict[str, str]) -> None:
+    So do the trials of `defaults`, the recipe of each arm without a search: a stopped one would flatter the tuning
+    it is compared with. Their marks count at the rungs like any other's.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        halving: Halving,
+        *,
+        provenance: dict[str, str],
+        defaults: Mapping[str, Params],
+    ) -> None:
         super().__init__()
         self._ledger, self._halving, self._provenance = ledger, halving, provenance
+        self._defaults = {arm: canonical_json(params) for arm, params in defaults.items()}
         self._arms: dict[str, ASHAScheduler] = {}
 
     def replay(self, records: list[TrialRecord]) -> None:
@@ -40,8 +55,8 @@ class ArmwiseHalving(FIFOScheduler):
         if not _is_search(trial) or result.get("ended"):
             return str(TrialScheduler.CONTINUE)
         decision = self._arm(trial.config["arm"]).on_trial_result(tune_controller, trial, result)
-        if decision == TrialScheduler.STOP and not self._record_stop(
-            uid, result["started_unix_ms"]
+        if decision == TrialScheduler.STOP and not (
+            self._may_stop(uid) and self._record_stop(uid, result["started_unix_ms"])
         ):
             return str(TrialScheduler.CONTINUE)
         return str(decision)
@@ -71,6 +86,10 @@ class ArmwiseHalving(FIFOScheduler):
                 stop_last_trials=False,
             )
         return self._arms[name]
+
+    def _may_stop(self, uid: str) -> bool:
+        job = self._ledger.job(uid)
+        return canonical_json(job.params) != self._defaults.get(job.arm)
 
     def _record_stop(self, uid: str, started_unix_ms: int) -> bool:
         """Write the stopped trial's record; False if it has meanwhile ended by itself."""

@@ -18,6 +18,7 @@ from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.cluster import Cluster, cluster
+from sslbench.search.defaults import default_params
 from sslbench.search.leftovers import clear_up
 from sslbench.search.spec import SweepSpec
 
@@ -86,8 +87,12 @@ def _tuner(
     from sslbench.search.trainable import run_job
 
     resources = execution.spec.resources
+    spec = execution.spec
     halving = ArmwiseHalving(
-        execution.ledger, execution.spec.halving, provenance=execution.provenance
+        execution.ledger,
+        spec.halving,
+        provenance=execution.provenance,
+        defaults={name: default_params(spec, name) for name in spec.arms},
     )
     halving.replay(agenda.records())
     trainable = functools.partial(

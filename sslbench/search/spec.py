@@ -167,6 +167,17 @@ class SweepSpec(Frozen):
         usual = "corpus" if self.corpus and chosen.regime == "self-supervised" else "target"
         return (chosen.pretrain_on or usual) == "corpus"
 
+    def most_updates(self, arm: str) -> int | None:
+        """Return the most updates that a trial of an arm may train for; None if it trains by no gradient."""
+        chosen = self.arms[arm]
+        if PRETEXTS.constant(chosen.pretext["name"], "gradient_free"):
+            return None
+        searched = chosen.search.get("training/max_updates")
+        if searched is not None:
+            return int(max(searched.ends()))
+        given = {**self.training, **chosen.training}
+        return TrainingOptions.model_validate(given).max_updates
+
     def n_search_trials(self) -> int:
         """Return the search trials of all arms together."""
         return sum(arm.n_trials(self.budget) for arm in self.arms.values())

@@ -20,13 +20,17 @@ class ArmStudy:
     """TPE (Bergstra et al. 2011; multivariate, constant liar) over an arm's space, or all of a small space.
 
     The sampler is seeded anew for each suggestion from (seed, arm, number of earlier ones), so the same
-    history gives the same next suggestion whether or not the driver was restarted in between.
+    history gives the same next suggestion whether or not the driver was restarted in between. What the arm would be
+    without a search, `default`, is asked for first, so that a reader sees what tuning brought.
     """
 
-    def __init__(self, arm: str, space: Space, *, n_trials: int, seed: int) -> None:
+    def __init__(
+        self, arm: str, space: Space, *, n_trials: int, seed: int, default: Params | None = None
+    ) -> None:
         import optuna
 
         self.arm, self.space, self.n_trials, self.seed = arm, space, n_trials, seed
+        self._default = default
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(direction="maximize")
         self._known: set[str] = set()
@@ -87,7 +91,9 @@ class ArmStudy:
         )
 
     def _candidates(self) -> Iterator[Params]:
-        """Yield the sampler's wishes, then others: where few values are left it insists on known ones."""
+        """Yield the default, the sampler's wishes, then others: where few values are left it insists on known ones."""
+        if self._default is not None:
+            yield self._default
         if self._grid is not None:
             yield from self._grid
             return

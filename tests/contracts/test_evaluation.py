@@ -191,6 +191,7 @@ def test_the_score_of_a_donor_is_the_ranking_score_of_its_cells_alone(name):
     alone = [evaluate(test.at(np.flatnonzero(donor == d))).scores[metric] for d in np.unique(donor)]
     assert found.per_unit == pytest.approx(alone, abs=1e-6)
     assert len(found.per_unit) == len(unit_weights(donor))
+    assert found.unit == "donors"
 
 
 @every()
@@ -201,6 +202,7 @@ def test_the_units_of_a_single_donor_are_resamples_around_the_ranking_score(name
     one = evaluate(test.at(np.flatnonzero(cells_of(test).donor == "d0")))
     assert one.per_unit is not None
     assert one.per_unit.shape == (N_RESAMPLES,)
+    assert one.unit == "cells"
     assert np.isfinite(one.per_unit).all()
     assert abs(one.per_unit.mean() - abs(ranked(name, one))) < 2 * one.per_unit.std()
 

@@ -7,6 +7,7 @@ import pytest
 
 from sslbench.data.catalogue import dataset_names
 from sslbench.registry import PRETEXTS
+from sslbench.search.defaults import default_params
 from sslbench.search.spec import load_sweep, plan_line
 from sslbench.search.study import ArmStudy
 
@@ -72,8 +73,10 @@ def test_a_sweep_has_a_finite_plan_with_several_fresh_seeds(path):
 def test_every_arm_of_a_sweep_can_be_asked_for_trials_that_can_be_run(path):
     spec = load_sweep(path)
     for name, arm in spec.arms.items():
-        study = ArmStudy(name, arm.search, n_trials=arm.n_trials(spec.budget), seed=spec.seed)
+        n_trials, default = arm.n_trials(spec.budget), default_params(spec, name)
+        study = ArmStudy(name, arm.search, n_trials=n_trials, seed=spec.seed, default=default)
         asked = list(iter(study.ask, None))
+        assert asked[0] == default
         assert len(asked) == arm.n_trials(spec.budget)
         for params in asked:
             config = spec.config(name, params, seed=spec.seed)

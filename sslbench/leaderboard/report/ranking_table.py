@@ -148,7 +148,10 @@ def _how_to_read(material: Material) -> str:
     return (
         '<p class="read"><b>How to read:</b> dot = mean over fresh seeds on test cells, bar = 95 % interval. '
         f"Each method is scored by the protocol that was best on validation{compared}. Equal ranks: not separable from the "
-        f"first of that rank. {stamp[:1].upper()}{stamp[1:]}.</p>"
+        "first of that rank; in brackets the places that it takes in 95 % of resamples. p: of the difference, adjusted "
+        "(Holm) for all arms that are compared. default → tuned: what the default recipe of the arm scored on "
+        "validation in its search, and what the best of all its trials did, which is partly luck. "
+        f"{stamp[:1].upper()}{stamp[1:]}.</p>"
     )
 
 

@@ -29,8 +29,12 @@ def sweep_judged_by(
     *,
     donors: Sequence[str] = ("a", "b", "c"),
     n_units: int | None = None,
+    kind: str | None = None,
 ) -> FakeSweep:
-    """Return a sweep of another objective; units are donors, resamples of one donor's cells, or none if `n_units` is 0."""
+    """Return a sweep of another objective; units are donors, resamples of one donor's cells, or none if `n_units` is 0.
+
+    `kind` is what their columns say that they are; those of older trials say nothing.
+    """
     sweep, key = fake_sweep(arms, donors=donors), MetricKey.parse(objective)
     if n_units is None:
         n_units = len(donors) if len(donors) > 1 else N_RESAMPLES
@@ -44,8 +48,9 @@ def sweep_judged_by(
             level = accuracy - 0.4 + generator.normal(0, 0.01)
             if n_units:
                 noise = generator.normal(0, 0.01, n_units)
-                units[record.uid] = pd.DataFrame({key.task: level + of_unit + noise})
-            record = _with_scores(record, {str(key._replace(split="test")): level})
+                column = f"{kind}/{key.task}" if kind else key.task
+                units[record.uid] = pd.DataFrame({column: level + of_unit + noise})
+            record = with_scores(record, {str(key._replace(split="test")): level})
         scored.append(record)
     facts = replace(
         sweep.facts,
@@ -93,7 +98,7 @@ def with_shares(
                 scored = predictions[record.uid].assign(**{"predicted/again": guessed})
                 test = reference_macro_f1(scored, "again")
                 validation = of_arm[record.arm] + 0.001 * (i % 3)
-                record = _with_scores(
+                record = with_scores(
                     record,
                     {f"val/knn/macro_f1{end}": validation, f"test/knn/macro_f1{end}": test},
                 )
@@ -120,7 +125,8 @@ def _renamed(record: TrialRecord, objective: str) -> TrialRecord:
     return TrialRecord.model_validate_json(text.replace("test/knn/macro_f1", test))
 
 
-def _with_scores(record: TrialRecord, more: Mapping[str, float]) -> TrialRecord:
+def with_scores(record: TrialRecord, more: Mapping[str, float]) -> TrialRecord:
+    """Return the record of a finished trial with further scores."""
     assert record.result is not None
     scores = {**record.result.scores, **more}
     return record.model_copy(update={"result": record.result.model_copy(update={"scores": scores})})

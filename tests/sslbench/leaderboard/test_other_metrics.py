@@ -19,7 +19,7 @@ from tests.sslbench.leaderboard.fake_sweep import (
     SUPERVISED,
     FakeSweep,
 )
-from tests.sslbench.leaderboard.fake_tasks import sweep_judged_by, unlabelled
+from tests.sslbench.leaderboard.fake_tasks import sweep_judged_by, unlabelled, with_scores
 from tests.sslbench.leaderboard.report.markup import Structure
 
 PEARSON = "val/cross_modality/pearson_per_feature"
@@ -125,6 +125,67 @@ def test_an_arm_whose_units_are_missing_takes_them_from_all() -> None:
     uids = [uid for uid in sweep.units if uid.startswith("pca")]
     units = {uid: frame for uid, frame in sweep.units.items() if uid not in uids}
     assert FakeSweep(sweep.records, sweep.predictions, sweep.facts, units).ranked().unit == "seeds"
+
+
+@pytest.mark.parametrize(("kind", "n_units", "n_donors"), [("donors", 3, 2), ("cells", 3, 4)])
+def test_units_are_what_their_columns_say_whatever_their_number(
+    kind: str, n_units: int, n_donors: int
+) -> None:
+    donors = tuple("abcd")[:n_donors]
+    sweep = sweep_judged_by(PEARSON, donors=donors, n_units=n_units, kind=kind)
+    board = sweep.ranked()
+    assert board.unit == kind
+    assert board.stamp.startswith("3 test donors" if kind == "donors" else "one test donor")
+
+
+def test_units_of_a_resumed_sweep_may_be_older_than_others_but_not_of_another_kind() -> None:
+    new, old = (sweep_judged_by(PEARSON, donors=tuple("abc"), kind=k) for k in ("donors", None))
+    wrong = sweep_judged_by(PEARSON, donors=tuple("abc"), kind="cells")
+    uids = list(new.units)
+    for other, unit in ((old, "donors"), (wrong, "seeds")):
+        for later in (uids[:1], [uid for uid in uids if uid.startswith("mae")]):
+            units = {**new.units, **{uid: other.units[uid] for uid in later}}
+            board = FakeSweep(new.records, new.predictions, new.facts, units).ranked()
+            assert board.unit == unit
+    assert new.ranked() == old.ranked()
+
+
+def deterministic(sweep: FakeSweep, *arms: str) -> FakeSweep:
+    """The same sweep where every seed of some arms gave the score of the first."""
+    key = "test/integration/total"
+    records, first = [], {}
+    for record in sweep.records:
+        if record.arm in arms and record.stage == "confirm":
+            assert record.result is not None
+            score = first.setdefault(record.arm, record.result.scores[key])
+            record = with_scores(record, {key: score})
+        records.append(record)
+    return FakeSweep(records, sweep.predictions, sweep.facts, sweep.units)
+
+
+def test_of_two_deterministic_arms_nothing_is_claimed_over_seeds() -> None:
+    """Their scores never vary, so their difference seems exact; it says nothing of other cells."""
+    sweep = deterministic(sweep_judged_by(TOTAL, [MAE, SUPERVISED], n_units=0), "mae", "supervised")
+    board = sweep.ranked()
+    for row in board.rows:
+        assert not row.test.is_known
+        assert row.rank == 1
+        assert (row.rank_interval, row.p, row.p_holm) == (None, None, None)
+    assert "separable" in board.verdict
+    notes = [note for note in board.notes if "no spread over seeds: the arm is determ" in note]
+    assert [note.split(":")[0] for note in notes] == [row.arm for row in board.rows]
+    assert "(no interval)" in render_markdown(board, sweep.facts)
+
+
+def test_a_deterministic_arm_is_compared_with_one_whose_seeds_differ() -> None:
+    sweep = deterministic(sweep_judged_by(TOTAL, [MAE, SUPERVISED], n_units=0), "supervised")
+    row = sweep.ranked().row("mae")
+    assert row is not None
+    assert row.difference is not None
+    assert row.difference.is_known
+    fixed = recorded(sweep, sweep.ranked(), "supervised", "test/integration/total")
+    varied = recorded(sweep, sweep.ranked(), "mae", "test/integration/total")
+    assert row.p == pytest.approx(stats.ttest_rel(varied, fixed).pvalue)
 
 
 def test_units_of_another_metric_than_the_objective_are_not_used() -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sslbench.errors import DataError
-from sslbench.leaderboard.board import Leaderboard
+from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.leaderboard.ranking import rank_arms
 from sslbench.results import Failure, TrialRecord
 from tests.sslbench.leaderboard.fake_sweep import (
@@ -14,10 +14,12 @@ from tests.sslbench.leaderboard.fake_sweep import (
     PCA,
     RANDOM_INIT,
     SUPERVISED,
+    FakeArm,
     FakeSweep,
     fake_sweep,
     reference_macro_f1,
 )
+from tests.sslbench.leaderboard.fake_tasks import sweep_judged_by
 
 
 def ranked(sweep: FakeSweep) -> Leaderboard:
@@ -84,8 +86,34 @@ def test_no_choice_reads_a_test_score() -> None:
 def test_a_row_does_not_depend_on_which_other_arms_are_in_the_table() -> None:
     alone, among = ranked(fake_sweep([MAE])).rows[0], ranked(fake_sweep()).row("mae")
     assert among is not None
-    assert (alone.protocol, alone.test.mean) == (among.protocol, among.test.mean)
-    assert (alone.test.low, alone.test.high) == pytest.approx((among.test.low, among.test.high))
+    assert (alone.protocol, alone.test) == (among.protocol, among.test)
+
+
+@pytest.mark.parametrize("objective", [None, "val/cross_modality/pearson_per_feature"])
+@pytest.mark.parametrize("donors", [("p4",), ("a", "b", "c")])
+def test_without_an_arm_every_other_row_is_the_same_to_the_bit(
+    objective: str | None, donors: tuple[str, ...]
+) -> None:
+    """All but what speaks of the whole table: the rank, its places, and p adjusted for the number of arms."""
+    seeds = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+    arms = [replace(MAE, seeds=seeds), SUPERVISED, replace(PCA, seeds=(101, 103, 7)), RANDOM_INIT]
+
+    def rows_of(some: list[FakeArm]) -> dict[str, Row]:
+        sweep = (
+            fake_sweep(some, donors=donors)
+            if objective is None
+            else sweep_judged_by(objective, some, donors=donors)
+        )
+        return {
+            row.arm: replace(row, rank=0, rank_interval=None, p_holm=None)
+            for row in sweep.ranked().rows
+        }
+
+    whole = rows_of(arms)
+    assert sum(row.difference is not None and row.p is not None for row in whole.values()) == 3
+    for left_out in ("mae", "pca", "random_init"):
+        fewer = rows_of([arm for arm in arms if arm.name != left_out])
+        assert fewer == {arm: row for arm, row in whole.items() if arm != left_out}
 
 
 def test_arms_with_identical_predictions_share_a_rank_and_differ_by_nothing() -> None:

@@ -125,7 +125,38 @@ def test_the_score_and_interval_of_an_arm_do_not_depend_on_the_other_arms() -> N
     alone = cell_scores(TRUTH, [guesses(7)])[0]
     among = cell_scores(TRUTH, [guesses(8, n_seeds=5), guesses(7), guesses(9)])[1]
     assert alone.mean == among.mean
-    np.testing.assert_allclose(alone.per_unit, among.per_unit, rtol=1e-6)
+    np.testing.assert_array_equal(alone.per_unit, among.per_unit)
+
+
+def test_seeds_are_paired_by_their_number_whichever_were_lost() -> None:
+    """Luck of the seed alone: it has to cancel for the seeds that both arms have, and only for those."""
+    luck = {1: True, 2: False, 3: True, 4: False, 5: True}
+
+    def predictions(*seeds: int) -> np.ndarray:
+        return np.array([TRUTH if luck[s] else np.full_like(TRUTH, 9) for s in seeds])
+
+    def spread(first: tuple[int, ...], second: tuple[int, ...]) -> float:
+        arms = cell_scores(
+            TRUTH, [predictions(*first), predictions(*second)], seeds=[first, second]
+        )
+        return float((arms[0].per_unit - arms[1].per_unit).std())
+
+    def part(seeds: tuple[int, ...], seed: int) -> float:
+        """What a unit of a seed's luck moves the mean of an arm by."""
+        n, mean = len(seeds), np.mean([luck[s] for s in seeds])
+        return float((luck[seed] - mean) / np.sqrt(n * (n - 1))) if seed in seeds else 0.0
+
+    for first, second in [((1, 2, 3, 4), (2, 3, 4, 5)), ((1, 2, 3), (3, 4, 5)), ((1, 2), (3, 4))]:
+        expected = sum((part(first, s) - part(second, s)) ** 2 for s in luck) ** 0.5
+        assert spread(first, second) == pytest.approx(expected, rel=0.05)
+    assert spread((4, 2, 1), (1, 2, 4)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_without_numbers_seeds_are_paired_by_position() -> None:
+    arms = cell_scores(TRUTH, [guesses(5), guesses(6)])
+    numbered = cell_scores(TRUTH, [guesses(5), guesses(6)], seeds=[range(3), range(3)])
+    for one, other in zip(arms, numbered):
+        np.testing.assert_array_equal(one.per_unit, other.per_unit)
 
 
 def test_unlabelled_cells_change_no_interval() -> None:

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from sslbench.leaderboard.ranking import rank_arms
-from sslbench.leaderboard.table import difference_text, main_table, protocol_table, trials_text
+from sslbench.leaderboard.report.page import render_html
+from sslbench.leaderboard.table import (
+    difference_text,
+    main_table,
+    protocol_table,
+    trials_text,
+    tuning_text,
+)
 from sslbench.leaderboard.text import render_csv, render_markdown, to_frame
 from tests.sslbench.leaderboard.fake_sweep import MAE, SUPERVISED, FakeSweep, fake_sweep
 
@@ -14,7 +21,8 @@ def ranked(sweep: FakeSweep):
     return rank_arms(sweep.records, sweep.predictions, sweep.facts)
 
 
-BOARD = ranked(fake_sweep())
+SWEEP = fake_sweep()
+BOARD = ranked(SWEEP)
 
 
 def test_the_main_table_has_a_line_for_every_row() -> None:
@@ -92,6 +100,36 @@ def test_csv_text_that_a_spreadsheet_would_run_is_defused(start: str) -> None:
     assert named["method"] == f"'{start}cmd()/mlp"
 
 
+def test_every_text_has_p_of_the_compared_rows_and_no_stars() -> None:
+    found = {row.arm: row.p_holm for row in BOARD.rows}
+    assert [arm for arm, p in found.items() if p is None] == ["supervised"]
+    table = main_table(BOARD, digits=3)
+    at = [column.title for column in table.columns].index("p (Holm)")
+    cells = {row[1].split("/")[0]: row[at] for row in table.rows}
+    assert cells == {arm: "–" if p is None else f"{p:.3f}" for arm, p in found.items()}
+    rows = {row["arm"]: row for row in csv.DictReader(io.StringIO(render_csv(BOARD)))}
+    for row in BOARD.rows:
+        assert rows[row.arm]["p_holm"] == ("" if row.p_holm is None else str(row.p_holm))
+        assert rows[row.arm]["p"] == ("" if row.p is None else str(row.p))
+    page = render_html(BOARD, SWEEP.records, SWEEP.predictions, SWEEP.facts)
+    assert f'data-label="p (Holm)">{cells["random_init"]}</td>' in page
+    assert f"| {cells['random_init']} |" in render_markdown(BOARD, SWEEP.facts)
+
+
+def test_every_text_has_what_tuning_brought() -> None:
+    row = replace(BOARD.rows[0], default=0.7125, tuned=0.75)
+    board = replace(BOARD, rows=(row, replace(BOARD.rows[1], default=None, tuned=0.5)))
+    assert tuning_text(row, digits=2) == "0.71 → 0.75"
+    frame = to_frame(board)
+    assert frame["objective_default"].tolist()[:1] == [0.7125]
+    assert frame["objective_tuned"].tolist() == [0.75, 0.5]
+    assert frame["objective"].tolist() == ["val/knn/macro_f1"] * 2
+    page = render_html(board, SWEEP.records, SWEEP.predictions, SWEEP.facts)
+    for text in (page, render_markdown(board, SWEEP.facts)):
+        assert "– → 0.500" in text
+        assert "0.713 → 0.750" in text or "0.712 → 0.750" in text
+
+
 def test_csv_leaves_negative_numbers_alone() -> None:
     rows = list(csv.DictReader(io.StringIO(render_csv(BOARD))))
     pca = next(row for row in rows if row["arm"] == "pca")
@@ -101,7 +139,7 @@ def test_csv_leaves_negative_numbers_alone() -> None:
 def test_markdown_has_verdict_tables_stamp_and_failures() -> None:
     text = render_markdown(BOARD, fake_sweep().facts)
     assert f"**{BOARD.verdict}**" in text
-    assert "| 1 | mae/mlp | self-supervised | knn |" in text
+    assert "| 1 (1–3) | mae/mlp | self-supervised | knn |" in text
     assert "_one test donor: says nothing about other donors_" in text
     assert "- 1 × mae (search) diverged: the loss became NaN after 75 updates" in text
 

@@ -46,6 +46,37 @@ def test_another_ssl_arm_that_is_separable_keeps_the_verdict_from_speaking_for_a
     loser = replace(WEAK, name="weak", validation={"knn": 0.1, "linear_probe": 0.1})
     verdict = verdict_on(MAE, loser, SUPERVISED)
     assert verdict.startswith("The SSL arm that is best by validation is not separable")
+    assert verdict.endswith("corrected for the 2 arms compared, weak/mlp is behind (p 0.002).")
+
+
+def test_another_ssl_arm_is_claimed_only_after_correction_for_all_that_were_compared() -> None:
+    """The same arm among more of them: its own interval leaves 0 out as before, and nothing is claimed."""
+    behind = replace(
+        MAE, name="behind", accuracy=0.75, validation={"knn": 0.1, "linear_probe": 0.1}
+    )
+    more = [replace(MAE, name=f"mae_{i}") for i in range(60)]
+    sweep = fake_sweep([MAE, behind, SUPERVISED, *more])
+    board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
+    row = board.row("behind")
+    assert row is not None
+    assert row.difference is not None
+    assert not row.difference.spans_zero
+    assert row.p is not None
+    assert row.p < 0.05 < (row.p_holm or 0.0)
+    assert "corrected for the 62 arms compared, no other SSL arm is." in board.verdict
+    (note,) = [n for n in board.notes if "not after correction for the 62 arms" in n]
+    assert f"behind (p {row.p_holm:.3f})" in note
+
+
+def test_the_verdict_needs_no_correction_since_its_pair_was_chosen_on_validation() -> None:
+    ahead = replace(MAE, accuracy=0.905, validation={"knn": 0.99, "linear_probe": 0.9})
+    more = [replace(PCA, name=f"pca_{i}") for i in range(80)]
+    sweep = fake_sweep([ahead, SUPERVISED, *more])
+    board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
+    row = board.row("mae")
+    assert row is not None
+    assert (row.p or 1.0) < 0.05 < (row.p_holm or 0.0)
+    assert board.verdict.startswith("SSL wins by 0.")
 
 
 def test_the_verdict_is_about_the_ssl_arm_that_validation_prefers() -> None:

@@ -8,6 +8,7 @@ import pytest
 from sslbench.ledger import Ledger
 from sslbench.results import CurvePoint, Failure, TrialResult
 from sslbench.search.agenda import MAX_ATTEMPTS, Agenda
+from sslbench.search.defaults import default_params
 from sslbench.search.spec import SweepSpec
 
 OBJECTIVE = "val/knn/macro_f1"
@@ -112,6 +113,15 @@ def test_every_arm_gets_exactly_its_budget_and_its_fresh_seeds(tmp_path, concurr
     assert plan.next() is None
     assert by_stage(plan.records()) == EXPECTED
     assert len(started) == len({job.uid for job in started}) == plan.n_planned() == N_ALL
+
+
+def test_every_arm_tries_its_default_first(tmp_path):
+    plan = agenda(tmp_path)
+    first = {}
+    for job in drive(plan):
+        first.setdefault(job.arm, job.params)
+    assert first == {name: default_params(plan.spec, name) for name in PER_ARM}
+    assert first["mae"] == {"training/learning_rate": 1e-3, "encoder/dropout": 0.1}
 
 
 def test_a_trial_is_on_disk_before_anyone_hears_of_it(tmp_path):

@@ -11,6 +11,7 @@ from sslbench.search.spec import Halving
 OBJECTIVE = "val/knn/macro_f1"
 RULE = Halving(first_rung=2, reduction_factor=2)  # rungs at 2, 4, 8, … updates
 CONTINUE, STOP = "CONTINUE", "STOP"
+DEFAULT = {"encoder/depth": 2}
 
 
 class FakeTrial:
@@ -26,10 +27,12 @@ class Bench:
 
     def __init__(self, folder, max_updates=16):
         self.ledger, self.max_updates = Ledger(folder), max_updates
-        self.scheduler = ArmwiseHalving(self.ledger, RULE, provenance={"commit": "c"})
+        self.scheduler = ArmwiseHalving(
+            self.ledger, RULE, provenance={"commit": "c"}, defaults={"mae": DEFAULT}
+        )
         self.trials = {}
 
-    def start(self, name, *, arm="mae", stage="search"):
+    def start(self, name, *, arm="mae", stage="search", params=None):
         config = TrialConfig.model_validate(
             {
                 "dataset": {"name": "d"},
@@ -40,7 +43,8 @@ class Bench:
                 "seed": len(self.trials),
             }
         )
-        job = Job(arm=arm, stage=stage, params={}, config=config, data_fingerprint="f")
+        params = params or {}
+        job = Job(arm=arm, stage=stage, params=params, config=config, data_fingerprint="f")
         self.ledger.plan(job)
         attempt = self.ledger.new_attempt(job.uid)
         trial = FakeTrial(name, job)
@@ -158,6 +162,21 @@ def test_confirm_trials_always_run_to_their_end(bench):
         assert bench.report("confirm", updates, 0.01) == CONTINUE
     bench.finish("confirm")
     assert bench.rungs() == {"mae": {2: [0.9]}}
+
+
+def test_the_default_of_an_arm_runs_to_its_end_and_leaves_its_marks(bench):
+    bench.start("a")
+    for updates in (2, 4, 8):
+        bench.report("a", updates, 0.9)
+    bench.start("default", params=DEFAULT)
+    for updates in (2, 4, 8):
+        assert bench.report("default", updates, 0.01) == CONTINUE
+    assert bench.record("default") is None
+    assert bench.rungs()["mae"] == {updates: [0.01, 0.9] for updates in (8, 4, 2)}
+    bench.start("the same elsewhere", arm="pca", params=DEFAULT)
+    bench.start("better", arm="pca")
+    bench.report("better", 2, 0.9)
+    assert bench.report("the same elsewhere", 2, 0.1) == STOP
 
 
 def test_the_final_report_never_stops(bench):

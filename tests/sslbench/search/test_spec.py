@@ -379,3 +379,13 @@ def test_a_path_leads_to_a_file_that_exists_or_is_refused(name):
     with pytest.raises(ConfigError) as caught:
         load_sweep(Path(sweep_file(name)))
     assert caught.value.code == "C002"
+
+
+def test_the_most_updates_of_an_arm_are_those_it_may_search_and_none_without_gradients(tmp_path):
+    spec = load_sweep(written(tmp_path))
+    assert [spec.most_updates(arm) for arm in ("mae", "supervised", "pca")] == [20, 20, None]
+    own = "    objective: val/head/macro_f1\n"
+    longer = changed(tmp_path, own, own + "    training: {max_updates: 40}\n")
+    assert load_sweep(longer).most_updates("supervised") == 40
+    searched = own + "    search: {training/max_updates: {int: [10, 90]}}\n"
+    assert load_sweep(changed(tmp_path, own, searched)).most_updates("supervised") == 90

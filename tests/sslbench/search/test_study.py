@@ -57,8 +57,8 @@ def record(params, *values, outcome="finished", kind="diverged"):
     )
 
 
-def study(space=MIXED, *, n_trials=30, seed=0, arm="mae"):
-    return ArmStudy(arm, space, n_trials=n_trials, seed=seed)
+def study(space=MIXED, *, n_trials=30, seed=0, arm="mae", default=None):
+    return ArmStudy(arm, space, n_trials=n_trials, seed=seed, default=default)
 
 
 def value_of(params):
@@ -162,6 +162,37 @@ def test_a_sampler_that_insists_on_the_exhausted_part_of_a_space_does_not_end_th
     one = study(n_trials=40)
     asked = searched(one, 40, value=lambda params: float(params["pretext/mask"] == "none"))
     assert len({canonical_json(params) for params in asked}) == 40
+
+
+DEFAULT = {"pretext/mask": "random", "pretext/mask_rate": 0.5, "encoder/depth": 2}
+
+
+@pytest.mark.parametrize("n_before", [0, 1, 2, 7])
+def test_the_default_is_asked_for_first_and_the_search_goes_on_the_same_after_a_restart(n_before):
+    straight = searched(study(default=DEFAULT), 12)
+    assert straight[0] == DEFAULT
+    refilled = study(default=DEFAULT)
+    for params in straight[:n_before]:
+        refilled.remember(params, record(params, value_of(params)))
+    assert searched(refilled, 12 - n_before) == straight[n_before:]
+
+
+def test_a_ledger_that_began_otherwise_gets_its_default_next_within_the_same_budget():
+    earlier = searched(study(n_trials=6), 3)
+    one = study(n_trials=6, default=DEFAULT)
+    for params in earlier:
+        one.remember(params, record(params, value_of(params)))
+    asked = searched(one, 3)
+    assert asked[0] == DEFAULT
+    assert DEFAULT not in asked[1:]
+    assert one.ask() is None
+
+
+def test_of_a_space_tried_whole_the_default_comes_first_and_once():
+    default = {"a": "y", "b": 2}
+    one = study(GRID, n_trials=10, default=default)
+    asked = list(iter(one.ask, None))
+    assert asked == [default, *(params for params in all_params(GRID) if params != default)]
 
 
 def test_an_arm_that_searches_nothing_has_one_trial():
