@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
-from sslbench.evaluation._probe import fit_probe
+from sslbench.probe import fit_probe
 
 
 def blobs(seed: int, n_cells: int, dim: int = 8) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sslbench.evaluation._standardisation import Standardisation
+from sslbench.standardisation import Standardisation
 
 MAX_ITERATIONS = (
     2000  # standardised z converges in tens; scikit-learn warns aloud where it does not
