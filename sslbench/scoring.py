@@ -32,7 +32,8 @@ def evaluation_tasks(
 ) -> dict[str, EvaluationTask]:
     """Return the tasks of the config that this pretext task can be scored by, by their names in metric keys.
 
-    Tasks that are too expensive for the search are there only if `confirm`.
+    Tasks that are too expensive for the search are there only if `confirm`. A task without an embedding of its own is
+    scored by its classifier alone.
     """
     built = [(e.name, build_evaluation(e.name, e.options)) for e in config.evaluation]
     has = parts_of(pretext)
@@ -40,6 +41,7 @@ def evaluation_tasks(
         scored_task(name, of=task.of): task
         for name, task in built
         if has.issuperset(task.needs_of_arm)
+        and (pretext.embeds or "classifier" in task.needs_of_arm)
         and (task.of == "encoder" or pretext.projector is not None)
         and (confirm or not task.confirm_only)
         and not (task.of_blind_arms and pretext.sees_labels)

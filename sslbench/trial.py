@@ -36,8 +36,8 @@ def run_trial(
     `report` receives a point of the curve at every evaluation and may raise to stop the trial. The encoder is
     pretrained on the store `corpus` if the config names one, else on the training cells of `store`. Test cells
     are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
-    scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint, the
-    test predictions and the scores of units are written to `workdir`.
+    scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint (where the
+    pretext task leaves one), the test predictions and the scores of units are written to `workdir`.
 
     Raises
     ------
@@ -81,9 +81,10 @@ def run_trial(
         predictions_frame(test, judged).to_parquet(workdir / PREDICTIONS, index=False)
         units_frame(judged).to_parquet(workdir / UNITS, index=False)
         main.pretext.load_state_dict(course.best_weights)
-        keep_checkpoint(
-            workdir / CHECKPOINT, config, main.pretext, train, scores, store, provenance or {}
-        )
+        if main.pretext.leaves_checkpoint:
+            keep_checkpoint(
+                workdir / CHECKPOINT, config, main.pretext, train, scores, store, provenance or {}
+            )
     return TrialResult(
         scores=scores,
         best_updates=course.best_updates,

@@ -158,6 +158,8 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         n_trials=arm.n_trials(spec.budget),
         exhausted=size(arm.search) <= spec.budget.trials,
         label_fraction=arm.label_fraction,
+        is_control=arm.is_control,
+        permutes_labels=PRETEXTS.constant(arm.pretext["name"], "permutes_labels"),
     )
 
 

@@ -57,6 +57,12 @@ class Row:
     recipe: str
     params: Mapping[str, object]  # what the search chose
     n_test_openings: int
+    is_control: bool = False  # part of the scale that the others are read on, and no rival
+
+    @property
+    def kind(self) -> str:
+        """What a reader sees in the column of regimes."""
+        return "control" if self.is_control else self.regime
 
 
 @dataclass(frozen=True, kw_only=True)

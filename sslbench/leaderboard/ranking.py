@@ -12,6 +12,7 @@ from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.label_curve import label_curve
+from sslbench.leaderboard.label_leaks import label_leaks
 from sslbench.leaderboard.predictions import TestFrames
 from sslbench.leaderboard.selection import Confirmed, refuse_mixed_data
 from sslbench.leaderboard.standing import Standing, standing_of
@@ -58,7 +59,7 @@ def rank_arms(
         reference=next((row.arm for row in rows if row.is_reference), None),
         baseline=facts.baseline,
         protocols=tuple(sorted({name for arm in standing.arms for name in arm.validation})),
-        notes=notes_on(rows, facts=facts),
+        notes=(*label_leaks(standing, frames, facts), *notes_on(rows, facts=facts)),
         holes=(*standing.holes, *short_arms(rows, facts=facts)),
         failures=failure_groups(records),
         label_curve=label_curve(records, frames, facts, whole=standing),
@@ -122,6 +123,7 @@ def _row(
         recipe=arm.chosen.recipe,
         params=arm.chosen.params,
         n_test_openings=arm.n_test_openings,
+        is_control=arm.arm in facts.controls,
     )
 
 

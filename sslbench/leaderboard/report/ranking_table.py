@@ -76,8 +76,8 @@ def _row(material: Material, row: Row, *, scale: Scale) -> str:
         )
     )
     return (
-        f'<tr><td class="n rank">{row.rank}</td>'
-        f'<td class="method"><b>{html.escape(row.method)}</b><span>{html.escape(row.regime)}</span></td>'
+        f'<tr{" class=control" if row.is_control else ""}><td class="n rank">{row.rank}</td>'
+        f'<td class="method"><b>{html.escape(row.method)}</b><span>{html.escape(row.kind)}</span></td>'
         f'<td data-label="protocol">{html.escape(row.protocol)}</td>'
         f'<td class="plot">{track}<span class="dim">{score}</span></td>'
         f'<td class="wide" data-label="vs best {material.board.baseline}">{difference_text(row, digits=3)}</td>'
