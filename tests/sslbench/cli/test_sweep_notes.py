@@ -117,3 +117,15 @@ def test_validation_scores_of_training_cells_are_stamped() -> None:
     assert (
         sweep_notes(question(beside={"modality_measured": {"train": 9, "val": 3}}, **asked)) == ()
     )
+
+
+def test_controls_and_arms_that_leave_no_model_are_named() -> None:
+    arms = {
+        "mae": MAE,
+        "supervised": SUPERVISED,
+        "trees": {"pretext": {"name": "gradient_boosting"}, "encoder": {"name": "identity"}},
+        "untrained": {"pretext": {"name": "random_init"}, "encoder": {"name": "mlp"}},
+    }
+    controls, without_model = sweep_notes(question(arms=arms))
+    assert "the scale that the others are read on: untrained;" in controls
+    assert without_model.startswith("trees: ranked, but no model folder is kept")
