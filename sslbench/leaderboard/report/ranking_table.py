@@ -101,11 +101,12 @@ def _difference_row(material: Material, row: Row, *, scale: Scale) -> str:
 
 def _how_to_read(material: Material) -> str:
     stamp = html.escape(material.board.stamp)
+    controls = "Controls show the scale and are no rivals. " if material.facts.controls else ""
     return (
         '<p class="read"><b>How to read:</b> dot = mean over fresh seeds on test cells, bar = 95 % interval. '
         "Each method is scored by the protocol that was best on validation (bold in the protocol columns, which "
         "compare all methods by the same one; – = it has no such protocol). Equal ranks: not separable from the "
-        f"first of that rank. {stamp[:1].upper()}{stamp[1:]}.</p>"
+        f"first of that rank. {controls}{stamp[:1].upper()}{stamp[1:]}.</p>"
     )
 
 

@@ -46,6 +46,7 @@ td.method span,.dim{color:var(--ink-3);font-size:12.5px}
 td.best{font-weight:650}
 td.plot{min-width:180px;width:24%}
 table.board td{white-space:nowrap}
+table.board tr.control td{color:var(--ink-2)}
 td.message{overflow-wrap:anywhere;min-width:16em}
 tr.axis td{border:0;padding-top:0}
 .nowrap{white-space:nowrap}
