@@ -34,8 +34,10 @@ def leaderboard_section(material: Material) -> str:
 
 
 def differences_section(material: Material) -> str:
-    """Return the paired differences to the reference, or nothing where there is none to show."""
-    compared = [row for row in material.board.rows if row.difference is not None]
+    """Return the paired differences of rivals to the reference, or nothing where there is none to show."""
+    # Controls are far below everyone: on their scale no other difference could be read.
+    rivals = [row for row in material.board.rows if not row.is_control]
+    compared = [row for row in rivals if row.difference is not None]
     if not compared:
         return ""
     scale = shared_scale([r.difference for r in compared if r.difference], also=[0.0])

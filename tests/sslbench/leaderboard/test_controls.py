@@ -77,3 +77,11 @@ def test_every_renderer_says_which_rows_are_controls() -> None:
     page = render_html(board, sweep.records, sweep.predictions, sweep.facts)
     assert "<b>majority/linear</b><span>control</span>" in page
     assert page.count("<tr class=control>") == 1
+
+
+def test_the_picture_of_differences_is_of_rivals_alone() -> None:
+    sweep = fake_sweep([MAE, SUPERVISED, MAJORITY])
+    page = render_html(sweep.ranked(), sweep.records, sweep.predictions, sweep.facts)
+    differences = page.split("<h2>Difference to the best")[1].split("</section>")[0]
+    assert "mae/mlp" in differences
+    assert "majority" not in differences
