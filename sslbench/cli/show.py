@@ -62,7 +62,7 @@ def _show_labels(curve: LabelCurve) -> None:
 
 
 def _narrow(table: Table) -> Table:
-    """Drop the protocol's column, which the second table shows too, so that a line has 100 characters."""
+    """Drop the protocol's column, which the second table shows too, so that a line has 120 characters."""
     at = [column.title for column in table.columns].index("protocol")
     rows = tuple((*row[:at], *row[at + 1 :]) for row in table.rows)
     return Table(columns=(*table.columns[:at], *table.columns[at + 1 :]), rows=rows)

@@ -19,7 +19,7 @@ from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-TABLE_WIDTH = 100
+TABLE_WIDTH = 120
 FEWEST_FOR_ESTIMATE = 4  # the first trials also pay for starting the workers
 LONGEST_SILENCE = 45.0
 QUIET_SECONDS = 5.0  # between two progress lines where the terminal cannot redraw one

@@ -32,7 +32,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(clone: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_"))}
     environment["PYTHONPATH"] = str(clone)
-    environment["COLUMNS"] = "140"  # a row of the table is one line
     # READY= leaves nothing to install: the environment that runs these tests is used
     command = ["make", *words, f"VENV={ENVIRONMENT}", "READY="]
     done = subprocess.run(
