@@ -38,7 +38,7 @@ GOAL, GOAL_WITHOUT_HALVING, GOAL_POINTS = 8.0, 100.0, 0.5
 GOAL_TRIAL_SECONDS, GOAL_EXTRA_MB = 0.5, 100.0
 SEARCH_NOTE = (
     "from the start of the command to the end of the last search trial: imports, Ray's start and, on our side, "
-    "checking and preparing the cells are in it; so is our mandatory supervised arm, one update long"
+    "checking and preparing the cells are in it; so are our mandatory supervised arm, one update long, and the controls"
 )
 WHOLE_NOTE = (
     "from the start of the command to its end: only ours has a confirm stage, a leaderboard, a report and an MLflow "

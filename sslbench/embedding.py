@@ -18,7 +18,7 @@ from sslbench.data.catalogue import Slot
 from sslbench.data.cells import CountsMatrix, normalise
 from sslbench.data.counts import CountSlots, check_block, choose_slot
 from sslbench.data.progress import reporting
-from sslbench.encoders.base import Encoder, embed_expression
+from sslbench.encoders.base import Encoder, embed_expression, refuse_too_many
 from sslbench.gene_alignment import align_genes, refuse_low_coverage
 
 if TYPE_CHECKING:
@@ -112,11 +112,14 @@ def embedded_slots(
     DataError
         If no slot holds counts, a gene of the model is there twice (D131), or fewer than half of the
         model's genes are found (D130).
+    ConfigError
+        C036 if the embedding would be larger than the encoder is meant for.
     """
     chosen = choose_slot(slots, cast("Slot | None", counts))
     column = align_genes(pulled.genes, slots.var_names(chosen.slot))
     refuse_low_coverage(pulled.genes, column, slots.var(chosen.slot))
     n_cells, _ = slots.shape(chosen.slot)
+    refuse_too_many(pulled.encoder, n_cells=n_cells)
     z = np.empty((n_cells, pulled.encoder.embedding_dim), np.float32)
     has_counts = np.zeros(n_cells, dtype=bool)
     blocks = slots.blocks(chosen.slot)

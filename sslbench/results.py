@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from sslbench.errors import ConfigError
-from sslbench.registry import EVALUATIONS
+from sslbench.registry import EVALUATIONS, PRETEXTS
 
 Direction = Literal["max", "min"]
 Regime = Literal["self-supervised", "supervised", "unsupervised", "untrained"]
@@ -215,12 +215,12 @@ def champion(records: Iterable[TrialRecord]) -> Champion | None:
     the metric of the objective; another task's score of that name counts only if it is macro F1, which all tasks mean
     alike. Scores of a projector and of a fine-tuned copy do not count: the model that is taken home embeds without
     them. Nor do arms that learnt from fewer of the labels than others.
-    Arms of every regime count if they left a checkpoint; None if none did. Ties go to the arm that comes first by
+    Arms of every regime but controls count if they left a checkpoint; None if none did. Ties go to the arm that comes first by
     name and to the lowest seed. Test scores are never looked at.
     """
     given = list(records)
     most = max((_label_fraction(record) for record in given), default=1.0)
-    known = [record for record in given if _label_fraction(record) == most]
+    known = [r for r in given if _label_fraction(r) == most and not _is_control(r)]
     arms = sorted({record.arm for record in known})
     found = [best for arm in arms if (best := _best_of_arm(known, arm)) is not None]
     return max(found, key=lambda best: best.validation, default=None)
@@ -247,6 +247,11 @@ def _has_checkpoint(record: TrialRecord) -> bool:
 
 def _label_fraction(record: TrialRecord) -> float:
     return float(record.config.get("label_fraction", 1.0))
+
+
+def _is_control(record: TrialRecord) -> bool:
+    name = record.config.get("pretext", {}).get("name")
+    return name in PRETEXTS.names() and bool(PRETEXTS.constant(name, "is_control"))
 
 
 def _means_by_protocol(

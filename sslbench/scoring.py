@@ -28,6 +28,7 @@ from sslbench.results import scored_task
 from sslbench.seeding import numpy_generator
 
 MAP_CELLS = 1_000  # test cells whose embedding is kept to draw a map of: more dots hide each other
+MAP_DIMENSIONS = 1_024  # 4 MB a trial
 
 
 def evaluation_tasks(
@@ -35,7 +36,8 @@ def evaluation_tasks(
 ) -> dict[str, EvaluationTask]:
     """Return the tasks of the config that this pretext task can be scored by, by their names in metric keys.
 
-    Tasks that are too expensive for the search are there only if `confirm`.
+    Tasks that are too expensive for the search are there only if `confirm`. A task without an embedding of its own is
+    scored by its classifier alone.
     """
     built = [(e.name, build_evaluation(e.name, e.options)) for e in config.evaluation]
     has = parts_of(pretext)
@@ -43,6 +45,7 @@ def evaluation_tasks(
         scored_task(name, of=task.of): task
         for name, task in built
         if has.issuperset(task.needs_of_arm)
+        and (pretext.embeds or "classifier" in task.needs_of_arm)
         and (task.of == "encoder" or pretext.projector is not None)
         and (confirm or not task.confirm_only)
         and not (task.of_blind_arms and pretext.sees_labels)
@@ -181,6 +184,11 @@ def units_frame(judged: Sequence[Judged]) -> pd.DataFrame:
         for name, values in one.on_test.per_unit.items()
     }
     return pd.DataFrame(columns)
+
+
+def has_map(pretext: Pretext) -> bool:
+    """Say whether an embedding is the task's own and small enough to keep: expression itself is neither."""
+    return pretext.embeds and pretext.encoder.embedding_dim <= MAP_DIMENSIONS
 
 
 def embedding_frame(pretext: Pretext, test: Cells, device: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from sslbench.pretext.base import Pretext
 from sslbench.pretraining import OnReport, part, pretrained
 from sslbench.registry import PRETEXTS
 from sslbench.results import CurvePoint, KeptEncoder, TrialResult
-from sslbench.scoring import embedding_frame, judge, predictions_frame, units_frame
+from sslbench.scoring import embedding_frame, has_map, judge, predictions_frame, units_frame
 from sslbench.weights import weights_fingerprint
 
 CHECKPOINT, PREDICTIONS, UNITS = "checkpoint", "predictions.parquet", "units.parquet"
@@ -37,8 +37,9 @@ def run_trial(
     `report` receives a point of the curve at every evaluation and may raise to stop the trial. The encoder is
     pretrained on the store `corpus` if the config names one, else on the training cells of `store`. Test cells
     are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
-    scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint, the
-    test predictions, the scores of units and the embedding of some test cells are written to `workdir`.
+    scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint (where the
+    pretext task leaves one), the test predictions, the scores of units and the embedding of some test cells (where it
+    has one) are written to `workdir`.
 
     Raises
     ------
@@ -82,10 +83,13 @@ def run_trial(
         predictions_frame(test, judged).to_parquet(workdir / PREDICTIONS, index=False)
         units_frame(judged).to_parquet(workdir / UNITS, index=False)
         main.pretext.load_state_dict(course.best_weights)
-        embedding_frame(main.pretext, test, device).to_parquet(workdir / EMBEDDING, index=False)
-        keep_checkpoint(
-            workdir / CHECKPOINT, config, main.pretext, train, scores, store, provenance or {}
-        )
+        if has_map(main.pretext):
+            frame = embedding_frame(main.pretext, test, device)
+            frame.to_parquet(workdir / EMBEDDING, index=False)
+        if main.pretext.leaves_checkpoint:
+            keep_checkpoint(
+                workdir / CHECKPOINT, config, main.pretext, train, scores, store, provenance or {}
+            )
     return TrialResult(
         scores=scores,
         best_updates=course.best_updates,

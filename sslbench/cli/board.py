@@ -186,6 +186,8 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         label_fraction=arm.label_fraction,
         default_params=default_params(spec, name),
         max_updates=spec.most_updates(name),
+        is_control=arm.is_control,
+        permutes_labels=PRETEXTS.constant(arm.pretext["name"], "permutes_labels"),
     )
 
 

@@ -36,10 +36,12 @@ class Prepared:
 def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSpec, Prepared]:
     """Build the stores that are not there yet and print a line about each; return the sweep as these cells allow it.
 
+    The controls that every sweep gets are in it.
     Cells decide what of it can be scored if they have no labels, and else at which fractions of their labels
     arms can be searched anew.
     """
     from sslbench.data.store import open_cells
+    from sslbench.search.controls import with_controls
     from sslbench.search.retuning import retuned
     from sslbench.search.unlabelled import without_labels
 
@@ -50,6 +52,7 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
             "labels",
             f"none: {', '.join(left_out)} cannot be ranked; the others are, by {spec.objective.metric}",
         )
+    spec = with_controls(spec)
     with terminal.working("preparing the cells"):
         ready = replace(_built(dataset, spec, home), left_out=left_out)
     terminal.say("data", describe_data(ready.manifest))

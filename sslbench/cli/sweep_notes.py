@@ -25,6 +25,8 @@ def sweep_notes(question: Question) -> tuple[str, ...]:
         _modality(spec, question),
         _told(spec),
         _tasks(spec),
+        _controls(spec),
+        _without_model(spec),
     )
     return tuple(line for lines in limits for line in lines)
 
@@ -89,3 +91,24 @@ def _tasks(spec: SweepSpec) -> Iterator[str]:
     tuned = [name for name in names if EVALUATIONS.constant(name, "trains_encoder")]
     if tuned:
         yield f"{', '.join(tuned)} trains a copy of the encoder; the model that is pulled is the encoder as it was pretrained"
+
+
+def _controls(spec: SweepSpec) -> Iterator[str]:
+    controls = [n for n, arm in spec.arms.items() if arm.is_control and not arm.label_fraction]
+    if controls:
+        yield (
+            f"controls, the scale that the others are read on: {', '.join(controls)}; nothing in them is searched, and "
+            "none is the reference, part of the verdict or pulled"
+        )
+
+
+def _without_model(spec: SweepSpec) -> Iterator[str]:
+    kept = {
+        n: PRETEXTS.constant(a.pretext["name"], "leaves_checkpoint") for n, a in spec.arms.items()
+    }
+    without = [n for n in kept if not kept[n] and not spec.arms[n].label_fraction]
+    if without:
+        yield (
+            f"{', '.join(without)}: ranked, but no model folder is kept of what was fitted (no tensors, or training cells "
+            "themselves), so pull takes another"
+        )

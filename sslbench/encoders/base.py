@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sslbench.data.cells import Cells
 from sslbench.data.packed import Expression, dense
+from sslbench.errors import ConfigError
 from sslbench.registry import ENCODERS, defining_module
 
 EMBED_ROWS = 1024
@@ -24,6 +25,7 @@ class Encoder(nn.Module, ABC):
     reads_packed: ClassVar[bool] = (
         False  # True: `forward` takes packed rows too, and saves their zeros
     )
+    most_values: ClassVar[int | None] = None  # n_cells x embedding_dim that is tried; None: any
 
     def __call__(self, x: Expression) -> Tensor:
         """Return z (n_cells, embedding_dim) of expression x, dense or packed."""
@@ -41,6 +43,18 @@ def build_encoder(name: str, options: dict[str, Any], *, n_genes: int) -> Encode
     checked = defining_module(encoder_class).Options.model_validate(options)
     encoder: Encoder = encoder_class(checked, n_genes=n_genes)
     return encoder
+
+
+def refuse_too_many(encoder: Encoder, *, n_cells: int) -> None:
+    """Raise ConfigError if the embedding of so many cells is larger than this encoder is meant for."""
+    most, n_values = encoder.most_values, n_cells * encoder.embedding_dim
+    if most is not None and n_values > most:
+        raise ConfigError(
+            f"the dense embedding of {n_cells:,} cells in {encoder.embedding_dim:,} dimensions has {n_values:,} values, "
+            f"and an encoder {type(encoder).__name__} is for {most:,} at most",
+            code="C036",
+            fix=f"n_top_genes: {most // n_cells} or less, or another encoder (linear, for principal components)",
+        )
 
 
 def embed_expression(encoder: nn.Module, x: Expression) -> Tensor:
@@ -65,7 +79,14 @@ def embed_rows(network: nn.Module, rows: np.ndarray, *, device: str) -> np.ndarr
 
 
 def embed_cells(encoder: Encoder, cells: Cells, *, device: str = "cpu") -> np.ndarray:
-    """Return z (n_cells, embedding_dim) float32 of all cells, in their order, in eval mode."""
+    """Return z (n_cells, embedding_dim) float32 of all cells, in their order, in eval mode.
+
+    Raises
+    ------
+    ConfigError
+        C036 if it would be larger than the encoder is meant for.
+    """
+    refuse_too_many(encoder, n_cells=len(cells))
     parts = []
     for start in range(0, len(cells), EMBED_ROWS):
         index = np.arange(start, min(start + EMBED_ROWS, len(cells)))

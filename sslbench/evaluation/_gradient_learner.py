@@ -17,9 +17,9 @@ from sslbench.errors import DivergedError
 from sslbench.evaluation._columns import LinearColumns
 from sslbench.evaluation._cross_modality import Known, Learnt, Predict
 from sslbench.evaluation._expression import row_blocks
-from sslbench.evaluation._standardisation import Standardisation
 from sslbench.evaluation.base import Embedded
 from sslbench.seeding import global_stream
+from sslbench.standardisation import Standardisation
 
 WIDTH, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 128, 1e-3, 0.01, 0.1
 MINIBATCH, MAX_EPOCHS, PATIENCE = 128, 100, 8

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sslbench.evaluation._columns import LinearColumns, feature_blocks
-from sslbench.evaluation._standardisation import Standardisation
 from sslbench.metrics.regression import Columns
+from sslbench.standardisation import Standardisation
 
 # Times the number of cells: what is added to the variance 1 of a standardised dimension.
 PENALTIES = 10.0 ** np.arange(-5, 4)

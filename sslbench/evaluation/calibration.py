@@ -10,11 +10,11 @@ from pydantic import Field
 
 from sslbench.config import ComponentOptions
 from sslbench.evaluation._cell_types import finite, labelled_reference
-from sslbench.evaluation._neighbours import neighbour_votes
-from sslbench.evaluation._probe import fit_probe
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.metrics.calibration import brier_score, expected_calibration_error
 from sslbench.metrics.classification import macro_f1
+from sslbench.neighbours import neighbour_votes
+from sslbench.probe import fit_probe
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 

@@ -15,8 +15,8 @@ from sslbench.evaluation._cell_types import (
     finite,
     labelled_reference,
 )
-from sslbench.evaluation._probe import fit_probe
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
+from sslbench.probe import fit_probe
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 

@@ -12,11 +12,11 @@ from sslbench.config import ComponentOptions
 from sslbench.data.cells import UNLABELLED
 from sslbench.errors import DataError, nearest
 from sslbench.evaluation._cell_types import finite, labelled_reference
-from sslbench.evaluation._probe import fit_probe
 from sslbench.evaluation.base import Embedded, Evaluation, EvaluationTask, Fitted
 from sslbench.metrics.classification import macro_f1
 from sslbench.metrics.detection import auroc
 from sslbench.metrics.units import unit_kind, unit_weights
+from sslbench.probe import fit_probe
 from sslbench.registry import EVALUATIONS
 from sslbench.results import Direction
 

@@ -71,6 +71,12 @@ class Row:
     default: float | None = (
         None  # that of the arm's default recipe; None: it has not run to its end
     )
+    is_control: bool = False  # part of the scale that the others are read on, and no rival
+
+    @property
+    def kind(self) -> str:
+        """What a reader sees in the column of regimes."""
+        return "control" if self.is_control else self.regime
 
 
 @dataclass(frozen=True, kw_only=True)

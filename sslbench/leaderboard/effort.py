@@ -45,6 +45,7 @@ def unequal_efforts(rows: Sequence[Row]) -> Iterator[str]:
 
     A space that was tried whole needs no more trials, and an arm without gradients no updates.
     """
+    rows = [row for row in rows if not row.is_control]
     most_trials = max((row.effort.n_trials for row in rows), default=0)
     most_updates = max((row.effort.max_updates or 0 for row in rows), default=0)
     for row in rows:

@@ -28,6 +28,8 @@ class PlannedArm:
         default=None, hash=False
     )  # the recipe that the search tries first: what the arm is without one
     max_updates: int | None = None  # the most that a trial may train for; None: it uses no gradient
+    is_control: bool = False  # part of the scale that the others are read on, and no rival
+    permutes_labels: bool = False  # of a control: it learnt from permuted labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,11 @@ class SweepFacts:
         return frozenset(arm.name for arm in self.arms if arm.label_fraction is not None)
 
     @property
+    def controls(self) -> frozenset[str]:
+        """The arms that are no rivals: never the reference, and no part of the verdict."""
+        return frozenset(arm.name for arm in self.arms if arm.is_control)
+
+    @property
     def objective_protocol(self) -> str:
         """The evaluation task of the objective."""
         return MetricKey.parse(self.objective).task
@@ -92,11 +99,11 @@ class SweepFacts:
         """The regimes that an SSL arm is compared with: supervised ones, where labels are what is predicted.
 
         Elsewhere (expression, a second modality, integration) an arm that learnt labels may be the weakest rival, so
-        that every arm of another regime counts.
+        that every arm of another regime counts. Controls, such as the untrained encoder, never do.
         """
         if not self.label_names:
-            return ("unsupervised", "untrained")
-        return ("supervised",) if self.of_labels else ("supervised", "unsupervised", "untrained")
+            return ("unsupervised",)
+        return ("supervised",) if self.of_labels else ("supervised", "unsupervised")
 
     @property
     def baseline(self) -> str:

@@ -25,8 +25,8 @@ def finalists(board: Leaderboard, records: Sequence[TrialRecord]) -> dict[str, s
     Of an arm's seeds it is the best by validation under the row's protocol, the lowest uid among equals.
     """
     of_uid = {record.uid: record for record in records}
-    first = board.rows[:MAX_MAPS]
-    later = [row for row in board.rows[MAX_MAPS:] if row.is_reference]
+    rivals = [row for row in board.rows if not row.is_control]
+    first, later = rivals[:MAX_MAPS], [row for row in rivals[MAX_MAPS:] if row.is_reference]
     shown = [*first[: MAX_MAPS - len(later)], *later]
     return {row.arm: _best_seed(row, of_uid, metric=board.metric.name) for row in shown}
 

@@ -63,7 +63,10 @@ def _draw_frame(axes: Axes, board: Leaderboard) -> None:
 
 
 def _draw_row(axes: Axes, row: Row, *, position: int) -> None:
-    colour, bounds = _COLOUR[row.regime], [row.test.low, row.test.high]
+    colour, bounds = (
+        _COLOUR["untrained" if row.is_control else row.regime],
+        [row.test.low, row.test.high],
+    )
     axes.plot(
         bounds if row.test.is_known else [row.test.mean] * 2,
         [position, position],

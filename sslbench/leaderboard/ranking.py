@@ -14,6 +14,7 @@ from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import default_score, failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.label_curve import label_curve
+from sslbench.leaderboard.label_leaks import label_leaks
 from sslbench.leaderboard.predictions import TestFrames
 from sslbench.leaderboard.pruning import pruning_notes
 from sslbench.leaderboard.rank_stability import rank_intervals
@@ -64,6 +65,7 @@ def rank_arms(
         baseline=facts.baseline,
         protocols=tuple(sorted({name for arm in standing.arms for name in arm.validation})),
         notes=(
+            *label_leaks(standing, frames, facts),
             *notes_on(rows, facts=facts, unit=standing.comparison.unit),
             *pruning_notes(ranked, facts),
         ),
@@ -97,7 +99,7 @@ def _rows(
     ordered = sorted(standing.arms, key=lambda a: (-comparison.scores[a.arm].mean, a.arm))
     ranks = shared_ranks([a.arm for a in ordered], comparison)
     reference = standing.best(facts.baselines)
-    p = _compared(standing, reference)
+    p = _compared(standing, reference, facts)
     adjusted, places = holm(p), rank_intervals(comparison)
     rows = [
         _row(arm, standing, rank=rank, reference=reference, records=records, facts=facts)
@@ -114,9 +116,9 @@ def _rows(
     )
 
 
-def _compared(standing: Standing, reference: str | None) -> dict[str, float]:
-    """Return p of the difference to the reference of each arm of another regime, where it is known."""
-    regimes = {arm.arm: arm.regime for arm in standing.arms}
+def _compared(standing: Standing, reference: str | None, facts: SweepFacts) -> dict[str, float]:
+    """Return p of the difference to the reference of each rival of another regime, where it is known."""
+    regimes = {arm.arm: arm.regime for arm in standing.arms if arm.arm not in facts.controls}
     if reference is None:
         return {}
     found = {
@@ -165,6 +167,7 @@ def _row(
         else {},
         tuned=arm.chosen.score,
         default=default_score(records, arm=arm.arm, facts=facts),
+        is_control=arm.arm in facts.controls,
     )
 
 

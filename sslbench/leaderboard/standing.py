@@ -21,15 +21,17 @@ class Standing:
     protocols: Mapping[str, str]  # arm → the protocol that validation chose
     comparison: Comparison
     holes: tuple[str, ...]
+    controls: frozenset[str] = frozenset()  # arms that are never the best of anything
 
     def validation(self, arm: Confirmed) -> float:
         """Return the mean validation score of an arm under its protocol."""
         return arm.validation[self.protocols[arm.arm]]
 
     def best(self, regimes: Sequence[Regime]) -> str | None:
-        """Return the arm of these regimes that is best by validation; None without one."""
+        """Return the arm of these regimes, no control, that is best by validation; None without one."""
+        rivals = [arm for arm in self.arms if arm.arm not in self.controls]
         return best_by_validation(
-            {arm.arm: self.validation(arm) for arm in self.arms if arm.regime in regimes}
+            {arm.arm: self.validation(arm) for arm in rivals if arm.regime in regimes}
         )
 
 
@@ -45,7 +47,13 @@ def standing_of(
         return holes
     protocols = {arm.arm: arm.protocol(preferred=facts.preferred_protocols) for arm in arms}
     comparison = compare(arms, frames, protocols=protocols, measure=measure)
-    return Standing(arms=arms, protocols=protocols, comparison=comparison, holes=holes)
+    return Standing(
+        arms=arms,
+        protocols=protocols,
+        comparison=comparison,
+        holes=holes,
+        controls=facts.controls,
+    )
 
 
 def best_by_validation(validation: Mapping[str, float]) -> str | None:

@@ -50,6 +50,20 @@ def seed_scores(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.array([macro_f1(truth, one_seed) for one_seed in predicted])
 
 
+def chance_macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Return what macro F1 is on average over all permutations of `truth` (n_cells,) among the cells.
+
+    The numbers of true and of predicted cells of a label stay as they are then, and the expected number of hits is
+    their product over n_cells. Cells with truth -1 do not count.
+    """
+    kept = truth >= 0
+    n_labels = int(max(truth.max(), predicted.max())) + 1
+    true = np.bincount(truth[kept], minlength=n_labels)
+    guessed = np.bincount(predicted[kept], minlength=n_labels)
+    expected = 2.0 * true * guessed / (kept.sum() * np.maximum(true + guessed, 1))
+    return float(expected[true > 0].mean())
+
+
 def cell_scores(
     truth: np.ndarray,
     predictions: Sequence[np.ndarray],

@@ -182,7 +182,7 @@ def _main_cells(row: Row, *, digits: int) -> tuple[str, ...]:
     return (
         rank_text(row),
         row.method,
-        row.regime,
+        row.kind,
         row.protocol,
         score_text(row.test, digits=digits),
         difference_text(row, digits=digits),

@@ -86,6 +86,7 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         "test_low": row.test.low,
         "test_high": row.test.high,
         "is_reference": row.is_reference,
+        "is_control": row.is_control,
         "difference": difference.mean if difference else None,
         "difference_low": difference.low if difference else None,
         "difference_high": difference.high if difference else None,

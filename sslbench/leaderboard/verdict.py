@@ -53,13 +53,13 @@ def verdict_without_rows(records: Sequence[TrialRecord]) -> str:
 
 
 def _best_row(rows: Sequence[Row], regimes: Sequence[Regime]) -> Row | None:
-    of_regime = {row.arm: row for row in rows if row.regime in regimes}
+    of_regime = {row.arm: row for row in rows if row.regime in regimes and not row.is_control}
     best = best_by_validation({arm: row.validation for arm, row in of_regime.items()})
     return of_regime[best] if best is not None else None
 
 
 def _no_comparison(facts: SweepFacts, *, missing: Sequence[Regime]) -> str:
-    arms = [arm for arm in facts.arms if arm.name not in facts.copies]
+    arms = [arm for arm in facts.arms if arm.name not in facts.copies | facts.controls]
     planned, named = [arm.name for arm in arms if arm.regime in missing], " or ".join(missing)
     if planned:
         return f"No verdict: no {named} arm was confirmed (planned: {', '.join(planned)})."

@@ -33,6 +33,14 @@ class Pretext(nn.Module, ABC):
     sees_labels: ClassVar[bool] = False  # False: neither `prepare` nor a minibatch carries labels
     gradient_free: ClassVar[bool] = False  # True: `prepare` is all there is
     can_collapse: ClassVar[bool] = False  # True: a trial whose embedding collapses is not scored
+    # False: a predictor whose z is not its own (genes, components); only its classifier is scored.
+    embeds: ClassVar[bool] = True
+    # True: shows how to read the others' scores; every sweep gets it, and it is never a rival or the champion.
+    is_control: ClassVar[bool] = False
+    control_encoder: ClassVar[str | None] = None  # of the control; None: that of a trained arm
+    permutes_labels: ClassVar[bool] = False  # True: learns nothing that is true of labels
+    # False: what is fitted is no tensors, or training cells themselves; its trials leave no model folder.
+    leaves_checkpoint: ClassVar[bool] = True
     classifier: nn.Module | None  # maps z to logits over label_names, where the task has one
     projector: nn.Module | None  # maps z to where views are compared, where the task has one
     # A method of the tasks that have a decoder: from cells, of which nothing is hidden, to the log-normalised

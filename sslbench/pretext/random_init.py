@@ -21,6 +21,7 @@ class RandomInit(Pretext):
 
     regime = "untrained"
     gradient_free = True
+    is_control = True
 
     def __init__(
         self,

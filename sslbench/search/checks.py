@@ -18,7 +18,7 @@ from sslbench.errors import ConfigError, nearest
 from sslbench.plain_yaml import Location
 from sslbench.pretext._options import ProjectorOptions
 from sslbench.registry import EVALUATIONS, PRETEXTS
-from sslbench.results import MetricKey, scored_task
+from sslbench.results import MACRO_F1, MetricKey, scored_task
 from sslbench.search.space import Parameter, Params, corners, first_params, inner_values
 from sslbench.strict_yaml import YamlDocument, problem, validated
 
@@ -223,6 +223,12 @@ def _check_can_be_scored(arm: Arm, name: str, key: MetricKey) -> None:
             code="C116",
             fix="give the supervised arm its own `objective`, such as val/head/macro_f1",
         )
+    if "classifier" not in needed and not PRETEXTS.constant(arm.pretext["name"], "embeds"):
+        raise ConfigError(
+            f"the objective of arm {name!r} scores an embedding, and {arm.pretext['name']} has none of its own",
+            code="C116",
+            fix=f"give the arm its own `objective`: val/head/{MACRO_F1}",
+        )
     if key.of_projector and not has_projector(arm.pretext["name"]):
         raise ConfigError(
             f"the objective of arm {name!r} scores a projector's output, and this arm has none",
@@ -237,8 +243,8 @@ def has_projector(pretext: str) -> bool:
 
 
 def _require_supervised_arm(spec: SweepSpec, document: YamlDocument) -> None:
-    regimes = {PRETEXTS.constant(arm.pretext["name"], "regime") for arm in spec.arms.values()}
-    if "supervised" not in regimes:
+    rivals = [arm for arm in spec.arms.values() if not arm.is_control]
+    if "supervised" not in {arm.regime for arm in rivals}:
         raise ConfigError(
             "a sweep needs a supervised arm: without one no gain of pretraining can be shown",
             code="C115",

@@ -12,9 +12,10 @@ from sslbench.data.cells import UNLABELLED, Cells
 from sslbench.data.labels import thinned, types_without_label
 from sslbench.data.splits import Split
 from sslbench.data.store import open_cells
+from sslbench.encoders.base import refuse_too_many
 from sslbench.errors import DataError, SslbenchError
 from sslbench.pretraining import build
-from sslbench.registry import EVALUATIONS
+from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.search.space import corners, first_params
 from sslbench.search.spec import SweepSpec
 
@@ -38,24 +39,31 @@ def rehearse(spec: SweepSpec, store: Path, corpus: Path | None = None) -> None:
     least: dict[Split, int] = {"train": 2, "val": 0, "test": 1}
     for split, n_measured in least.items():
         _refuse_unscorable(spec, open_cells(store, split), split=split, n_measured=n_measured)
+    n_cells = max(len(open_cells(store, split)) for split in least)
     train = _some(known)
     learnt = train if corpus is None else _some(open_cells(corpus, "train"))
     for arm in spec.arms:
         cells = learnt if spec.learns_from_corpus(arm) else train
         for config, chosen in _different(spec, arm):
             try:
-                _prepare(config, cells, label_names=train.label_names)
+                _prepare(config, cells, label_names=train.label_names, n_cells=n_cells)
             except SslbenchError as error:
                 error.where = f"arm {arm!r}" + (f", {chosen}" if chosen else "")
                 raise
 
 
 def _different(spec: SweepSpec, arm: str) -> Iterator[tuple[TrialConfig, str]]:
-    """Yield the configurations that differ in pretext or encoder options, and the choice that made each."""
+    """Yield the configurations that differ in pretext or encoder options, and the choice that made each.
+
+    A classifier without an embedding of its own is fitted whole in `prepare`: its options, such as the number of
+    trees, say how long that takes and not whether it can be done, so it is tried once an encoder.
+    """
     space, seen = spec.arms[arm].search, set()
+    embeds = PRETEXTS.constant(spec.arms[arm].pretext["name"], "embeds")
     for address, params in [("", first_params(space)), *corners(space)]:
         config = spec.config(arm, params, seed=spec.seed)
-        parts = [part.model_dump(mode="json") for part in (config.pretext, config.encoder)]
+        differing = (config.pretext, config.encoder) if embeds else (config.encoder,)
+        parts = [part.model_dump(mode="json") for part in differing]
         if canonical_json(parts) not in seen:
             seen.add(canonical_json(parts))
             yield config, f"{address}={params[address]}" if address else ""
@@ -103,8 +111,11 @@ def _refuse_lost_types(spec: SweepSpec, train: Cells) -> None:
         )
 
 
-def _prepare(config: TrialConfig, train: Cells, *, label_names: tuple[str, ...]) -> None:
+def _prepare(
+    config: TrialConfig, train: Cells, *, label_names: tuple[str, ...], n_cells: int
+) -> None:
     pretext = build(config, train, label_names=label_names, device="cpu")
+    refuse_too_many(pretext.encoder, n_cells=n_cells)
     pretext.prepare(train.labelled() if pretext.sees_labels else train.without_labels())
 
 

@@ -98,6 +98,11 @@ class Arm(Frozen):
         regime: Regime = PRETEXTS.constant(self.pretext["name"], "regime")
         return regime
 
+    @property
+    def is_control(self) -> bool:
+        """Whether the arm shows how to read the others' scores, and is no rival of theirs."""
+        return bool(PRETEXTS.constant(self.pretext["name"], "is_control"))
+
     def n_trials(self, budget: Budget) -> int:
         """Return the trials this arm gets: the budget, or its whole space if that is smaller."""
         return int(min(budget.trials, size(self.search)))

@@ -16,6 +16,8 @@ from random import Random
 from typing import NamedTuple
 
 from sslbench.ledger import Ledger, sha256
+from sslbench.search.controls import with_controls
+from sslbench.search.spec import load_sweep
 from tests.chaos.processes import of_driver, send, wait_until, workers
 
 COMMAND = str(Path(sys.executable).with_name("sslbench"))
@@ -23,7 +25,8 @@ REPOSITORY = Path(__file__).parents[2]
 Moment = Callable[["Place", "Driver", Random], list[int]]  # waits, then names the victims
 LONGEST_RUN = 240.0
 SWEEP = str(Path(__file__).with_name("steady.yaml"))
-N_TRIALS = 17  # of this sweep: 1 + 5 + 5 searched, 3 arms x 2 confirmed
+_SPEC = with_controls(load_sweep(Path(SWEEP)))
+N_TRIALS = _SPEC.n_search_trials() + len(_SPEC.arms) * _SPEC.budget.confirm_seeds  # of this sweep
 
 
 class Ended(NamedTuple):

@@ -10,6 +10,7 @@ import pytest
 
 from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
+from sslbench.search.controls import controls
 from tests.chaos.checker import check_whole
 from tests.chaos.harness import Driver, Place, ended, place
 
@@ -55,7 +56,8 @@ def test_the_sweep_goes_on_and_says_what_failed(sweep: tuple[Place, Driver]) -> 
     assert driver.wait() == 5, driver.output()
     others = [r for r in records(here.home) if r.arm != "mae"]
     assert {r.outcome for r in others} <= {"finished", "stopped"}
-    assert {r.arm for r in others if r.stage == "confirm"} == {"supervised", "random_init"}
+    confirmed = {r.arm for r in others if r.stage == "confirm"}
+    assert confirmed == {"supervised", *controls()}
     assert re.search(r"failed +\d x mae \(search\) diverged: DivergedError", driver.output())
     assert "Traceback" not in driver.output()
 
@@ -71,11 +73,14 @@ def test_a_sweep_with_failed_trials_is_whole_and_comes_to_the_same_end_again(
     check_whole(here.home, n_trials=len(before))
 
 
-def test_a_sweep_without_a_single_score_has_no_leaderboard(tmp_path: Path) -> None:
+def test_a_sweep_in_which_nothing_can_be_trained_has_controls_and_no_verdict(
+    tmp_path: Path,
+) -> None:
     with place(tmp_path) as here:
         driver = here.start(sweep=NOTHING_TRAINS)
         assert driver.wait() == 5, driver.output()
-        assert {r.outcome for r in records(here.home)} == {"failed"}
+        outcomes = {(r.arm in controls(), r.outcome) for r in records(here.home)}
+        assert outcomes == {(False, "failed"), (True, "finished")}
         assert re.search(r"\d x supervised \(search\) diverged", driver.output())
-        assert "rank" not in driver.output().split("plan ")[1]
+        assert "No verdict: no self-supervised arm was confirmed (planned: mae)." in driver.output()
         assert "Traceback" not in driver.output()

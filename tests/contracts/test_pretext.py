@@ -14,15 +14,22 @@ from sslbench.data.resident import on_device
 from sslbench.encoders.base import build_encoder, embed_cells
 from sslbench.pretext.base import Loss, Pretext, build_pretext
 from sslbench.pretext.masks import random
-from sslbench.registry import PRETEXTS, defining_module
+from sslbench.registry import ENCODERS, PRETEXTS, defining_module
 from sslbench.results import Regime
 from sslbench.search.checks import has_projector
 from sslbench.seeding import global_stream
 from sslbench.training import fit
 
 N_GENES, N_TYPES = 50, 4
-# Every pretext task is tried with an mlp, unless it can only fill another encoder.
-ENCODER_OF = {"pca": "linear"}
+# Every pretext task is tried with an mlp, unless it can only fill other encoders.
+ENCODER_OF = {
+    "pca": "linear",
+    "hvg": "identity",
+    "gradient_boosting": "identity",
+    "logistic_regression": "linear",
+    "nearest_neighbours": "linear",
+    "shuffled_labels": "linear",
+}
 # Tasks whose loss is not measured by the same yardstick all along, each with its reason.
 LOSS_MAY_RISE = {
     "moco": "its queue begins as random directions, which are easy to tell a cell's key from, and fills with "
@@ -52,10 +59,23 @@ def visible_to(pretext_class, cells):
     return cells if pretext_class.sees_labels else cells.without_labels()
 
 
+def encoder_of(name):
+    return ENCODER_OF.get(name, "mlp")
+
+
+def encoder_options(name):
+    known = ENCODERS.options(encoder_of(name)).model_fields
+    return {"embedding_dim": 8} if "embedding_dim" in known else {}
+
+
+def embedding_dim(name):
+    return encoder_options(name).get("embedding_dim", N_GENES)
+
+
 def prepared(name, *, seed=0):
     cells = some_cells()
     with global_stream(seed, "init"):
-        encoder = build_encoder(ENCODER_OF.get(name, "mlp"), {"embedding_dim": 8}, n_genes=N_GENES)
+        encoder = build_encoder(encoder_of(name), encoder_options(name), n_genes=N_GENES)
         pretext = build_pretext(
             name, {}, encoder=encoder, genes=cells.genes, label_names=cells.label_names
         )
@@ -103,7 +123,7 @@ def test_the_class_says_its_regime_and_whether_it_sees_labels(name):
 @pytest.mark.parametrize("name", PRETEXTS.names())
 def test_the_embedding_is_finite_and_has_a_row_a_cell(name):
     z = embed_cells(prepared(name).encoder, some_cells())
-    assert z.shape == (160, 8)
+    assert z.shape == (160, embedding_dim(name))
     assert np.isfinite(z).all()
 
 
@@ -112,7 +132,28 @@ def test_a_classifier_gives_one_logit_a_label(name):
     pretext = prepared(name)
     assert (pretext.classifier is not None) == PRETEXTS.load(name).sees_labels
     if pretext.classifier is not None:
-        assert pretext.classifier(torch.zeros(3, 8)).shape == (3, N_TYPES)
+        logits = pretext.classifier(torch.zeros(3, embedding_dim(name)))
+        assert logits.shape == (3, N_TYPES)
+        assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_what_a_class_says_of_its_trials_is_known_without_torch_and_goes_together(name):
+    pretext_class = PRETEXTS.load(name)
+    for said in ("embeds", "is_control", "control_encoder", "permutes_labels", "leaves_checkpoint"):
+        assert PRETEXTS.constant(name, said) == getattr(pretext_class, said)
+    assert pretext_class.embeds or pretext_class.sees_labels, "nothing of it could be scored"
+    if pretext_class.is_control:
+        assert pretext_class.gradient_free
+        assert not PRETEXTS.options(name).model_fields, "a control has nothing to choose"
+    assert pretext_class.is_control or not pretext_class.permutes_labels
+
+
+@pytest.mark.parametrize("name", PRETEXTS.names())
+def test_what_leaves_a_checkpoint_carries_one_linear_layer_at_most(name):
+    pretext = prepared(name)
+    if pretext.leaves_checkpoint and pretext.classifier is not None:
+        assert isinstance(pretext.classifier, torch.nn.Linear)
 
 
 @pytest.mark.parametrize("name", PRETEXTS.names())
@@ -208,6 +249,18 @@ def test_the_same_seed_gives_bit_equal_weights(name):
     torch.manual_seed(2)
     second = make(name).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", [n for n in PRETEXTS.names() if PRETEXTS.load(n).gradient_free])
+def test_the_same_seed_gives_equal_logits_whatever_holds_them(name):
+    z = torch.rand(20, embedding_dim(name), generator=torch.Generator().manual_seed(3))
+    torch.manual_seed(1)
+    first = prepared(name).classifier
+    torch.manual_seed(2)
+    second = prepared(name).classifier
+    if first is not None:
+        with torch.inference_mode():
+            assert torch.equal(first(z), second(z))
 
 
 @pytest.mark.parametrize("name", PRETEXTS.names())

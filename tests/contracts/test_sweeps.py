@@ -7,6 +7,7 @@ import pytest
 
 from sslbench.data.catalogue import dataset_names
 from sslbench.registry import PRETEXTS
+from sslbench.search.controls import controls, with_controls
 from sslbench.search.defaults import default_params
 from sslbench.search.spec import load_sweep, plan_line
 from sslbench.search.study import ArmStudy
@@ -31,11 +32,15 @@ def test_a_sweep_asks_a_question(path):
 
 
 @EVERY
-def test_a_sweep_has_a_supervised_arm_and_the_controls(path):
-    pretexts = {arm.pretext["name"] for arm in load_sweep(path).arms.values()}
-    assert "supervised" in {PRETEXTS.constant(name, "regime") for name in pretexts}
+def test_a_sweep_has_a_supervised_arm_pca_and_the_controls(path):
+    spec = with_controls(load_sweep(path))
+    pretexts = {arm.pretext["name"] for arm in spec.arms.values()}
+    rivals = {arm.regime for arm in spec.arms.values() if not arm.is_control}
+    assert "supervised" in rivals
     if path.stem not in WITHOUT_CONTROLS:
         assert {"pca", "random_init"} <= pretexts
+    if spec.objective.metric.endswith("/macro_f1"):
+        assert set(controls()) <= pretexts
 
 
 # Sweeps whose arms may differ in what they choose of the loop or the encoder, each with its reason.
@@ -71,7 +76,7 @@ def test_a_sweep_has_a_finite_plan_with_several_fresh_seeds(path):
 
 @EVERY
 def test_every_arm_of_a_sweep_can_be_asked_for_trials_that_can_be_run(path):
-    spec = load_sweep(path)
+    spec = with_controls(load_sweep(path))
     for name, arm in spec.arms.items():
         n_trials, default = arm.n_trials(spec.budget), default_params(spec, name)
         study = ArmStudy(name, arm.search, n_trials=n_trials, seed=spec.seed, default=default)

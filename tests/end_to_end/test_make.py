@@ -62,9 +62,9 @@ def test_a_sweep_ends_in_a_leaderboard_resumes_in_seconds_and_its_winner_goes_in
 
     started = time.monotonic()
     again = make(clone, "sweep", "SWEEP=smoke")
-    assert "17 of 17 trials are in the ledger" in again.stderr
+    assert "23 of 23 trials are in the ledger" in again.stderr
     assert table(again.stdout) == table(done.stdout)
-    assert len(table(done.stdout)) == 9  # four arms in each of the two tables, and the verdict
+    assert len(table(done.stdout)) == 13  # six arms in each of the two tables, and the verdict
     assert time.monotonic() - started < 60  # a hang, not a figure
 
     ranked = make(clone, "leaderboard", "SWEEP=smoke")

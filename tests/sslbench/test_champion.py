@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sslbench.results import CurvePoint, TrialRecord, TrialResult, champion
 
 OBJECTIVE = "val/knn/macro_f1"
@@ -133,3 +135,16 @@ def test_scores_of_one_name_but_of_another_meaning_do_not_count() -> None:
     best = champion(record.model_copy(update={"objective": objective}) for record in records)
     assert best is not None
     assert (best.record.arm, best.protocol) == ("b", "integration")
+
+
+@pytest.mark.parametrize("pretext", ["random_init", "majority", "shuffled_labels"])
+def test_a_control_is_never_taken_home_however_well_it_validates(pretext: str) -> None:
+    config = {"seed": 1, "pretext": {"name": pretext}}
+    best = champion(
+        [
+            *arm("control", scores(0.99, 0.99), config=config),
+            *arm("mae", scores(0.5, 0.5)),
+        ]
+    )
+    assert best is not None
+    assert best.record.arm == "mae"

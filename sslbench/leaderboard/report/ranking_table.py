@@ -33,8 +33,10 @@ def leaderboard_section(material: Material) -> str:
 
 
 def differences_section(material: Material) -> str:
-    """Return the paired differences to the reference, or nothing where there is none to show."""
-    compared = [row for row in material.board.rows if row.difference is not None]
+    """Return the paired differences of rivals to the reference, or nothing where there is none to show."""
+    # Controls are far below everyone: on their scale no other difference could be read.
+    rivals = [row for row in material.board.rows if not row.is_control]
+    compared = [row for row in rivals if row.difference is not None]
     if not compared:
         return ""
     single = [value for row in compared for value in row.difference_by_donor.values()]
@@ -87,7 +89,8 @@ def _row(material: Material, row: Row, cells: Sequence[tuple[Column, str]], *, s
         "regime": "",
         "test": f'<td class="plot">{track}<span class="dim">{of_key["test"]}</span></td>',
     }
-    return f"<tr>{''.join(drawn.get(c.key, _cell(c, cell)) for c, cell in cells)}</tr>"
+    css = ' class="control"' if row.is_control else ""
+    return f"<tr{css}>{''.join(drawn.get(c.key, _cell(c, cell)) for c, cell in cells)}</tr>"
 
 
 def _cell(column: Column, cell: str) -> str:
@@ -140,6 +143,7 @@ def _difference_row(material: Material, row: Row, *, scale: Scale) -> str:
 
 def _how_to_read(material: Material) -> str:
     stamp = html.escape(material.board.stamp)
+    controls = "Controls show the scale and are no rivals. " if material.facts.controls else ""
     compared = (
         " (bold in the table by protocol, which compares all methods by the same one; – = it has no such protocol)"
         if len(material.board.protocols) > 1
@@ -151,6 +155,7 @@ def _how_to_read(material: Material) -> str:
         "first of that rank; in brackets the places that it takes in 95 % of resamples. p: of the difference, adjusted "
         "(Holm) for all arms that are compared. default → tuned: what the default recipe of the arm scored on "
         "validation in its search, and what the best of all its trials did, which is partly luck. "
+        f"{controls}"
         f"{stamp[:1].upper()}{stamp[1:]}.</p>"
     )
 

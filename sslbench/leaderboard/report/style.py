@@ -56,6 +56,7 @@ table.heat th.n{white-space:normal;min-width:5.6em;vertical-align:bottom}
 th.group{text-align:center;border-left:2px solid var(--card)}
 section>h3{margin-top:18px}
 section>.read+h3{margin-top:0}
+table.board tr.control td{color:var(--ink-2)}
 td.message{overflow-wrap:anywhere;min-width:16em}
 tr.axis td{border:0;padding-top:0}
 .nowrap{white-space:nowrap}

@@ -111,6 +111,7 @@ def test_check_prints_the_space_the_plan_and_an_estimate(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "pretext/mask_rate" in done.stdout
     assert "encoder/width=64" in done.stdout
-    assert "mae 3 · supervised 3 · pca 2 (all) · random_init 1 (all)" in done.stderr
+    plan = "mae 3 · supervised 3 · pca 2 (all) · random_init 1 (all) · majority 1 (all)"
+    assert plan in " ".join(done.stderr.split())
     assert "time" in done.stderr
     assert not (tmp_path / "ledger").exists()

@@ -11,6 +11,7 @@ from rich.console import Console
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer
 from sslbench.cli.show import show_answer
+from sslbench.ledger import Ledger
 from tests.sslbench.leaderboard.fake_sweep import MAE, PCA, SUPERVISED, fake_sweep
 
 LONG = [

@@ -126,3 +126,15 @@ def test_where_types_kept_apart_are_scored_who_learnt_from_labels_is_named() -> 
     assert "bio of integration" in told
     blind = {"mae": MAE}
     assert sweep_notes(question(evaluation=scored, arms=blind, objective={"metric": "val/integration/total"})) == ()  # fmt: skip
+
+
+def test_controls_and_arms_that_leave_no_model_are_named() -> None:
+    arms = {
+        "mae": MAE,
+        "supervised": SUPERVISED,
+        "trees": {"pretext": {"name": "gradient_boosting"}, "encoder": {"name": "identity"}},
+        "untrained": {"pretext": {"name": "random_init"}, "encoder": {"name": "mlp"}},
+    }
+    controls, without_model = sweep_notes(question(arms=arms))
+    assert "the scale that the others are read on: untrained;" in controls
+    assert without_model.startswith("trees: ranked, but no model folder is kept")

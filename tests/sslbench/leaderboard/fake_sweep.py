@@ -41,6 +41,8 @@ class FakeArm:
     protocols: tuple[str, ...] = ("knn", "linear_probe")
     seeds: tuple[int, ...] = (101, 102, 103, 104, 105)
     validation: Mapping[str, float] = field(default_factory=dict)  # protocol → score, else made up
+    is_control: bool = False
+    permutes_labels: bool = False
 
 
 MAE = FakeArm("mae", "self-supervised", accuracy=0.86, n_trials=16, n_failed=1)
@@ -52,7 +54,7 @@ SUPERVISED = FakeArm(
     protocols=("head", "knn", "linear_probe"),
 )
 PCA = FakeArm("pca", "unsupervised", encoder="linear", accuracy=0.78, n_trials=4)
-RANDOM_INIT = FakeArm("random_init", "untrained", accuracy=0.66, n_trials=1)
+RANDOM_INIT = FakeArm("random_init", "untrained", accuracy=0.66, n_trials=1, is_control=True)
 ARMS = (MAE, SUPERVISED, PCA, RANDOM_INIT)
 
 
@@ -112,6 +114,8 @@ def fake_facts(arms: Sequence[FakeArm] = ARMS, *, donors: Sequence[str] = ("p4",
                 regime=arm.regime,
                 n_trials=arm.n_trials,
                 exhausted=arm.n_trials < 8,
+                is_control=arm.is_control,
+                permutes_labels=arm.permutes_labels,
             )
             for arm in arms
         ),

@@ -73,4 +73,9 @@ def test_of_many_arms_the_first_rows_and_the_reference_are_shown(accuracy: float
     assert "supervised" in shown
     assert list(shown) == [row.arm for row in board.rows if row.arm in shown]
     assert [row.arm for row in board.rows[: MAX_MAPS - 1]] == list(shown)[: MAX_MAPS - 1]
-    assert len(finalists(fake_sweep(ARMS).ranked(), fake_sweep(ARMS).records)) == len(ARMS)
+    usual = fake_sweep(ARMS)
+    assert set(finalists(usual.ranked(), usual.records)) == {
+        "mae",
+        "supervised",
+        "pca",
+    }  # no control

@@ -8,7 +8,6 @@ from sslbench.data.cells import Cells, CountsMatrix
 from sslbench.encoders.base import build_encoder, embed_cells
 from sslbench.errors import ConfigError
 from sslbench.pretext.base import build_pretext
-from sslbench.pretext.pca import of_few_cells, of_many_cells
 
 N_GENES = 15
 
@@ -58,7 +57,7 @@ def test_the_result_does_not_depend_on_the_weights_before():
 
 
 def test_another_encoder_is_refused_when_built():
-    with pytest.raises(ConfigError, match="linear encoder, got MLP") as caught:
+    with pytest.raises(ConfigError, match=r"linear encoder, .* got MLP") as caught:
         fitted(some_cells(), encoder="mlp")
     assert "linear" in caught.value.fix
 
@@ -70,12 +69,3 @@ def test_more_components_than_cells_or_genes_are_refused(n_cells, most):
         ConfigError, match=f"at most {most} components, got embedding_dim={most + 1}"
     ):
         fitted(some_cells(n_cells), embedding_dim=most + 1)
-
-
-def test_the_covariance_of_many_cells_gives_the_components_of_the_decomposition(monkeypatch):
-    monkeypatch.setattr(
-        "sslbench.pretext.pca.VALUES", 7 * N_GENES
-    )  # 40 cells are 5 blocks and a rest
-    (few, mean), (many, same) = of_few_cells(some_cells(), 6), of_many_cells(some_cells(), 6)
-    np.testing.assert_allclose(many, few, atol=1e-9)
-    np.testing.assert_allclose(same, mean, atol=1e-12)

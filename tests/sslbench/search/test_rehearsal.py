@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from sslbench.data.cells import Cells
+from sslbench.encoders.identity import Identity
 from sslbench.errors import ConfigError, DataError
+from sslbench.pretext.gradient_boosting import GradientBoosting
 from sslbench.search.rehearsal import rehearse
 from sslbench.search.spec import SweepSpec, load_sweep
 from tests.factories import synthetic_store
@@ -68,3 +71,30 @@ def test_a_type_that_keeps_no_label_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no label is left of type0") as error:
         rehearse(spec, synthetic_store(tmp_path))
     assert error.value.code == "D311"
+
+
+def test_a_classifier_that_is_fitted_whole_is_tried_once_an_encoder_and_not_at_each_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = load_sweep(ROOT / "sweeps/baselines.yaml")
+    fitted: list[int] = []
+    original = GradientBoosting.prepare
+
+    def counting(self: GradientBoosting, train: Cells) -> None:
+        fitted.append(self.classifier.trees.max_iter)
+        original(self, train)
+
+    monkeypatch.setattr(GradientBoosting, "prepare", counting)
+    rehearse(spec, synthetic_store(tmp_path, n_cells=600, n_genes=150))
+    assert fitted == [spec.arms["gradient_boosting"].search["pretext/max_iter"].ends()[0]]
+
+
+def test_an_embedding_that_would_not_fit_memory_is_refused_before_any_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Identity, "most_values", 1000)
+    spec = load_sweep(ROOT / "sweeps/baselines.yaml")
+    with pytest.raises(ConfigError, match="dense embedding of") as error:
+        rehearse(spec, synthetic_store(tmp_path, n_cells=600, n_genes=150))
+    assert error.value.code == "C036"
+    assert "arm 'logistic_regression'" in str(error.value)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sslbench.search.controls import with_controls
 from sslbench.search.retuning import retuned
 from sslbench.search.spec import SweepSpec
 from tests.factories import synthetic_cells
@@ -40,3 +41,9 @@ def test_every_arm_gets_a_copy_at_each_fraction_where_no_type_is_lost() -> None:
     assert (whole.label_fraction, half.label_fraction) == (1.0, 0.5)
     assert whole.label_fractions == half.label_fractions == ()
     assert whole.recipe() != half.recipe()
+
+
+def test_controls_get_copies_too_so_that_the_scale_is_there_at_every_fraction() -> None:
+    asked = retuned(with_controls(spec(retune=True)), train(9))
+    copies = [name for name, arm in asked.arms.items() if arm.label_fraction and arm.is_control]
+    assert copies == ["majority_at_50", "random_init_at_50", "shuffled_labels_at_50"]

@@ -153,6 +153,18 @@ BAD = {
     "arm's name": ("  pca:\n", "  ../pca:\n", 25, "letters, digits and _"),
     "very long arm's name": ("  pca:\n", f"  {'p' * 41}:\n", 25, "at most 40"),
     "arm twice": ("  pca:\n", "  mae:\n", 25, "'mae' stands twice"),
+    "the embedding of a classifier that has none": (
+        "{name: pca}",
+        "{name: logistic_regression}",
+        3,
+        "logistic_regression has none of its own",
+    ),
+    "a control is no supervised arm": (
+        "{name: supervised}",
+        "{name: majority}",
+        10,
+        "needs a supervised arm",
+    ),
     "no supervised arm": ("{name: supervised}", "{name: random_init}", 24, "classifier|supervised"),
     "anchor": ("{name: linear}", "&x {name: linear}", 27, "anchors"),
     "python tag": ("pbmc_cite", "!!python/object/apply:os.system [ls]", 2, "tag"),

@@ -142,7 +142,8 @@ def test_each_test_donor_has_a_dot_below_the_interval_of_a_difference() -> None:
     sweep = fake_sweep(donors=("a", "b", "c"))
     page = page_of(sweep)
     section = page[page.index("Difference to the best") :].partition("</section>")[0]
-    n_compared = sum(row.difference is not None for row in sweep.ranked().rows)
+    rivals = [row for row in sweep.ranked().rows if not row.is_control]
+    n_compared = sum(row.difference is not None for row in rivals)
     assert section.count('class="single"') == 3 * n_compared
     assert "Small dots: the difference in each test donor." in section
     assert 'class="single"' not in PAGE

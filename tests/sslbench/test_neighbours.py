@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from sslbench.evaluation import _neighbours
-from sslbench.evaluation._neighbours import neighbour_votes
+from sslbench import neighbours
+from sslbench.neighbours import neighbour_votes
 
 
 def blobs(
@@ -101,7 +101,7 @@ def test_the_block_size_changes_no_prediction(monkeypatch):
     reference, label = blobs(5, 100)
     query, _ = blobs(6, 57)
     whole = nearest_labels(query, reference=reference, label=label, k=5)
-    monkeypatch.setattr(_neighbours, "BLOCK_ENTRIES", 700)
+    monkeypatch.setattr(neighbours, "BLOCK_ENTRIES", 700)
     np.testing.assert_array_equal(
         nearest_labels(query, reference=reference, label=label, k=5), whole
     )

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from sslbench.evaluation._standardisation import Standardisation
+from sslbench.standardisation import Standardisation
 
 
 def test_it_is_that_of_scikit_learn_fitted_on_the_same_cells():

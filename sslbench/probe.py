@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sslbench.evaluation._standardisation import Standardisation
+from sslbench.standardisation import Standardisation
 
+ABSENT = -1e9  # the logit of a label without reference cells: finite, and a probability of 0
 MAX_ITERATIONS = (
     2000  # standardised z converges in tens; scikit-learn warns aloud where it does not
 )
@@ -40,6 +41,21 @@ class Probe:
         else:
             found[:, self.known] = self.regression.predict_proba(self.standardise(query))
         return found
+
+    def linear(self, *, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return weight (n_labels, embedding_dim) and bias (n_labels,): softmax of z @ weight.T + bias are the probabilities.
+
+        z is as it is, not standardised. A label without a reference cell has the logit `ABSENT` everywhere.
+        """
+        weight = np.zeros((n_labels, len(self.standardise.centre)))
+        bias = np.full(n_labels, ABSENT)
+        bias[self.known] = 0.0
+        if self.regression is not None:
+            # of two labels scikit-learn keeps one row, the logit of the second against the first
+            fitted = self.known if len(self.known) > 2 else self.known[1:]
+            weight[fitted] = self.regression.coef_ / self.standardise.scale
+            bias[fitted] = self.regression.intercept_ - weight[fitted] @ self.standardise.centre
+        return weight, bias
 
 
 def fit_probe(reference: np.ndarray, label: np.ndarray, *, c: float) -> Probe:

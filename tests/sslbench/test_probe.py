@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
-from sslbench.evaluation._probe import fit_probe
+from sslbench.probe import fit_probe
 
 
 def blobs(seed: int, n_cells: int, dim: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -121,3 +121,18 @@ def test_of_one_label_only_the_probability_is_one():
     reference, _ = blobs(6, 20)
     found = fit_probe(reference, np.full(20, 1), c=1.0).probabilities(reference, n_labels=3)
     assert found.tolist() == [[0, 1, 0]] * 20
+
+
+@pytest.mark.parametrize("n_known", [1, 2, 4])
+def test_the_linear_form_gives_the_probabilities_of_the_probe(n_known: int) -> None:
+    random = np.random.default_rng(3)
+    label = np.array([0, 2, 3, 5])[random.integers(n_known, size=80)]
+    reference = random.normal(size=(80, 4)) * [1, 10, 0.1, 3] + label[:, None] + 7
+    query = reference + random.normal(size=reference.shape)
+    probe = fit_probe(reference, label, c=0.5)
+    weight, bias = probe.linear(n_labels=6)
+    logits = query @ weight.T + bias
+    assert np.isfinite(logits).all()
+    expected = probe.probabilities(query, n_labels=6)
+    np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=1e-9)
+    np.testing.assert_array_equal(logits.argmax(axis=1), probe.labels(query))
