@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from sslbench.leaderboard.standard_errors import StandardError, standard_errors
+
 N_RESAMPLES = 2000
 LEVEL = 0.95
 SEED = 20240913  # any constant: two people with the same records must see the same interval
@@ -47,6 +49,7 @@ class ArmScores:
 
     mean: float
     per_unit: np.ndarray  # (n_resamples,) resampled means, or scores (n_donors,) or (n_seeds,), NaN: none; aligned between arms
+    by_seed: np.ndarray | None = None  # (n_seeds, n_donors), with `per_unit` as its mean
 
 
 def resample_scores(by_seed: np.ndarray, *, mean: float) -> ArmScores:
@@ -61,7 +64,7 @@ def resample_scores(by_seed: np.ndarray, *, mean: float) -> ArmScores:
 def mean_scores(by_seed: np.ndarray) -> ArmScores:
     """Return the scores of an arm from those of each seed and donor (n_seeds, n_donors); donors without any stay NaN."""
     of_donor = by_seed.mean(axis=0)
-    return ArmScores(mean=float(np.nanmean(of_donor)), per_unit=of_donor)
+    return ArmScores(mean=float(np.nanmean(of_donor)), per_unit=of_donor, by_seed=by_seed)
 
 
 def bootstrap_interval(scores: ArmScores) -> Estimate:
@@ -76,7 +79,8 @@ def bootstrap_difference(arm: ArmScores, other: ArmScores) -> Estimate:
 
 def t_interval(scores: ArmScores) -> Estimate:
     """Return the t interval of a mean over donors or seeds; it is not known of fewer than two."""
-    return _t_interval(scores.mean, scores.per_unit)
+    by_seed = () if scores.by_seed is None else (scores.by_seed,)
+    return _t_interval(scores.mean, standard_errors(scores.per_unit, by_seed=by_seed))
 
 
 def t_difference(arm: ArmScores, other: ArmScores) -> Estimate:
@@ -84,7 +88,18 @@ def t_difference(arm: ArmScores, other: ArmScores) -> Estimate:
     differences = arm.per_unit - other.per_unit
     has_shared = bool(np.isfinite(differences).any())
     mean = float(np.nanmean(differences)) if has_shared else arm.mean - other.mean
-    return _t_interval(mean, differences)
+    return _t_interval(mean, difference_errors(arm, other))
+
+
+def difference_errors(arm: ArmScores, other: ArmScores) -> tuple[StandardError, ...]:
+    """Return the standard errors of arm − other over donors or seeds, paired over both; none of fewer than two.
+
+    The seeds of arms that have unlike numbers of them are not paired: the variances of their luck add up.
+    """
+    by_seed = [table for table in (arm.by_seed, other.by_seed) if table is not None]
+    if len(by_seed) == 2 and by_seed[0].shape == by_seed[1].shape:
+        by_seed = [by_seed[0] - by_seed[1]]
+    return standard_errors(arm.per_unit - other.per_unit, by_seed=by_seed)
 
 
 def draw_counts(generator: np.random.Generator, *, n_draws: int, n_resamples: int) -> np.ndarray:
@@ -98,7 +113,9 @@ def with_seeds_resampled(by_seed: np.ndarray) -> np.ndarray:
     """Return the mean over resampled seeds (n_resamples,) of scores (n_resamples, n_seeds).
 
     Resampling S values understates the variance of their mean by (S-1)/S, which matters at 3 or 5 seeds, so
-    the seeds' part is widened by sqrt(S/(S-1)). One seed has no spread: the interval is that of the cells.
+    the seeds' part is widened by sqrt(S/(S-1)). It is that of the seeds' means over all resamples: within a resample
+    seeds differ by its cells too, whose luck is in the resampled mean already. One seed has no spread: the interval
+    is that of the cells.
     """
     n_resamples, n_seeds = by_seed.shape
     mean = by_seed.mean(axis=1)
@@ -106,8 +123,9 @@ def with_seeds_resampled(by_seed: np.ndarray) -> np.ndarray:
         return np.asarray(mean)
     generator = np.random.default_rng([SEED, n_seeds, 1])
     counts = draw_counts(generator, n_draws=n_seeds, n_resamples=n_resamples)
-    drawn = (by_seed * counts).sum(axis=1) / n_seeds
-    return np.asarray(mean + (drawn - mean) * np.sqrt(n_seeds / (n_seeds - 1)))
+    of_seed = by_seed.mean(axis=0)
+    luck = counts @ (of_seed - of_seed.mean()) / n_seeds
+    return np.asarray(mean + luck * np.sqrt(n_seeds / (n_seeds - 1)))
 
 
 def _bootstrap(mean: float, draws: np.ndarray) -> Estimate:
@@ -117,10 +135,8 @@ def _bootstrap(mean: float, draws: np.ndarray) -> Estimate:
     return Estimate(mean=mean, low=mean + float(low), high=mean + float(high))
 
 
-def _t_interval(mean: float, values: np.ndarray) -> Estimate:
-    known = values[np.isfinite(values)]
-    n = len(known)
-    if n < 2:
-        return Estimate(mean=mean, low=-math.inf, high=math.inf)
-    reach = float(stats.t.ppf((1.0 + LEVEL) / 2.0, n - 1) * known.std(ddof=1) / np.sqrt(n))
+def _t_interval(mean: float, errors: tuple[StandardError, ...]) -> Estimate:
+    upper = (1.0 + LEVEL) / 2.0
+    reaches = [float(stats.t.ppf(upper, e.freedom)) * e.value for e in errors]
+    reach = max(reaches, default=math.inf)
     return Estimate(mean=mean, low=mean - reach, high=mean + reach)
