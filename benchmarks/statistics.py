@@ -54,14 +54,14 @@ def main() -> None:
 
 def all_figures(n: int) -> Iterator[Figure]:
     """Yield the figures as they are found."""
+    for n_donors in MANY_DONORS:
+        progress(f"{n_donors} test donors")
+        yield from many_donors(n_donors, n=n, told=progress)
     progress("one test donor")
     yield from one_donor(n, told=progress)
     for n_donors in FEW_DONORS:
         progress(f"{n_donors} test donors")
         yield from few_donors(n_donors, n=n, told=progress)
-    for n_donors in MANY_DONORS:
-        progress(f"{n_donors} test donors")
-        yield from many_donors(n_donors, n=n, told=progress)
     progress("other populations")
     yield from otherwise(8, n=n, told=progress)
 

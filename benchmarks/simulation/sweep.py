@@ -116,13 +116,12 @@ def _confirmed(
     label = np.concatenate([donor.label for donor in donors])
     guessed = np.concatenate(guesses, axis=2)  # (n_protocols, n_seeds, n_cells)
     test = _macro_f1(label, guessed)
-    cells = pd.DataFrame(
-        {
-            "row_id": np.arange(len(label)),
-            "donor": np.repeat([f"d{n:02d}" for n in range(len(donors))], [len(d.label) for d in donors]),
-            "label": label,
-        }
-    )  # fmt: skip
+    names = np.array([f"d{n:02d}" for n in range(len(donors))], dtype=object)
+    cells = {
+        "row_id": np.arange(len(label)),
+        "donor": np.repeat(names, [len(donor.label) for donor in donors]),
+        "label": label,
+    }
     records, frames = [], {}
     for seed in range(guessed.shape[1]):
         scores = {}
@@ -132,9 +131,8 @@ def _confirmed(
             scores[str(MetricKey("test", protocol, "macro_f1"))] = float(test[position, seed])
         record = _record(arm, 1000 + seed, "confirm", scores, recipe=searched[best].recipe)
         records.append(record)
-        frames[record.uid] = cells.assign(
-            **{f"predicted/{p}": guessed[i, seed] for i, p in enumerate(PROTOCOLS)}
-        )
+        predicted = {f"predicted/{p}": guessed[i, seed] for i, p in enumerate(PROTOCOLS)}
+        frames[record.uid] = pd.DataFrame(cells | predicted)
     return records, frames
 
 

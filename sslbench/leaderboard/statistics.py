@@ -44,7 +44,8 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     if not (truth >= 0).any():
         raise ValueError("macro F1 needs at least one labelled cell, got none")
     n_labels = int(max(truth.max(), predicted.max())) + 1
-    return float(np.nanmean(class_f1(truth, predicted, n_labels=n_labels)))
+    f1 = class_f1(truth, predicted, n_labels=n_labels)
+    return float(f1[np.isfinite(f1)].mean())
 
 
 def seed_scores(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
