@@ -51,7 +51,7 @@ def share(what: str, hits: np.ndarray, *, n_donors: int) -> Figure:
 
 def mean(what: str, values: np.ndarray, *, n_donors: int) -> Figure:
     """Return the mean of `values` (n,) with its normal 95 % interval."""
-    reach = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
+    reach = float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
     value = float(values.mean())
     return Figure(
         what=what,
@@ -117,15 +117,26 @@ def false_ranks(found: Sequence[Outcome], *, n_donors: int) -> Figure:
 
 
 def optimism(found: Sequence[Outcome], *, n_donors: int, truth: dict[str, float]) -> list[Figure]:
-    """Return by how much the scores of winners exceed what is expected of them on new donors."""
+    """Return by how much the scores of winners among equal arms exceed what is expected of them on new donors.
+
+    Test donors are easy or hard for all arms alike; the second figure takes that out: the mean score of equal arms
+    has the same expectation as each of them.
+    """
     winner = np.array([o.winner_test - truth[o.winner] for o in found])
+    paired = np.array([o.winner_test - o.equal_test for o in found])
     search = np.array([o.winner_search - truth[o.winner] for o in found])
-    top = np.array([o.top_test - truth[o.top] for o in found])
-    figure = mean("optimism: test score of the winner by validation", winner, n_donors=n_donors)
+    top = np.array([o.top_test - o.equal_test for o in found])
+    goal = f"≤ {MOST_OPTIMISM}"
+    figures = {
+        "optimism: test score of the winner by validation": (winner, goal),
+        "optimism: the same, less the luck of the test donors": (paired, goal),
+        "optimism: without confirm, its best search score": (search, ""),
+        "optimism: test score of the first row, less that luck": (top, ""),
+    }
+    averages = [(mean(what, v, n_donors=n_donors), goal) for what, (v, goal) in figures.items()]
     return [
-        with_goal(figure, f"≤ {MOST_OPTIMISM}", figure.value <= MOST_OPTIMISM),
-        mean("optimism: without confirm, its best search score", search, n_donors=n_donors),
-        mean("optimism: test score of the first row", top, n_donors=n_donors),
+        with_goal(figure, goal, figure.value <= MOST_OPTIMISM) if goal else figure
+        for figure, goal in averages
     ]
 
 

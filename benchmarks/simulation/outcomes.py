@@ -32,6 +32,7 @@ class Outcome:
     winner: str  # the arm that is best by validation: what the verdict names and `pull` takes
     winner_test: float
     winner_search: float  # by which the search chose its recipe
+    equal_test: float  # mean over the arms that are as good as the baseline
     top: str  # the arm with the best test score: the first row
     top_test: float
 
@@ -90,6 +91,7 @@ def outcome(sweep: SimulatedSweep) -> Outcome:
         winner=winner,
         winner_test=rows[winner].test.mean,
         winner_search=sweep.best_search_score(winner),
+        equal_test=float(np.mean([rows[arm].test.mean for arm in equal])),
         top=board.rows[0].arm,
         top_test=board.rows[0].test.mean,
     )
