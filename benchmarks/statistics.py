@@ -2,8 +2,8 @@
 
     python -m benchmarks.statistics [--sweeps 500] [--out benchmarks/results]
 
-Every figure is of that many sweeps with fixed seeds: the same figures on every machine. Shares come with their exact
-binomial 95 % interval. Intervals speak for new donors and new seeds; of one test donor, for new cells of that donor.
+Every figure is of that many sweeps (four times as many for what is claimed without reason) with fixed seeds: the same
+figures on every machine. Shares come with their exact binomial 95 % interval. Intervals speak for new donors and new seeds; of one test donor, for new cells of that donor.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ NULL_SEED, GAIN_SEED, FEW_SEED, OTHER_SEED = 1, 2, 3, 4  # of studies: fixed bef
 FEW_DONORS, MANY_DONORS = (2, 3, 4, 5), (6, 8, 20)
 GAIN = 0.1  # latent, about 0.02 macro F1, where coverage alone is asked for
 STANDARD_ERRORS = 3.0  # of the injected gain
+CLAIMS = 4  # times as many sweeps: of 500, a test at exactly 5 % has its upper end below 7 % only every other time
 Told = Callable[[str], object]
 
 
@@ -57,17 +58,19 @@ def few_donors(n_donors: int, *, n: int, told: Told) -> Iterator[Figure]:
 
 def many_donors(n_donors: int, *, n: int, told: Told) -> Iterator[Figure]:
     """Yield every figure of leaderboards over donors."""
-    null, gained, truth = _null_and_gained(n_donors, n=n, told=told)
+    equal = outcomes(design(n_donors), n=CLAIMS * n, seed=NULL_SEED, told=told)
+    null = equal[:n]
+    gained, truth = _gained(null, n_donors=n_donors, told=told)
     yield from map(coverage_goal, coverage(gained, n_donors=n_donors, truth=truth))
-    yield false_claims(null, n_donors=n_donors)
+    yield false_claims(equal, n_donors=n_donors)
     yield false_ranks(null, n_donors=n_donors)
     score = expected_score(Population(), LEVEL)
     truths = dict.fromkeys((SSL, OTHER_SSL, BASELINE), score)
     yield from optimism(null, n_donors=n_donors, truth=truths)
     found = power(gained, n_donors=n_donors)
-    best = best_power(n_donors)
-    told(f"  a t test over {n_donors} donors finds it in {best:.0%} at the most")
-    if best >= LEAST_POWER:
+    usual = power_of_t_test(n_donors)
+    told(f"  a t test over {n_donors} donors finds such a gain in {usual:.0%}")
+    if usual >= LEAST_POWER:
         found = with_goal(found, f"≥ {100 * LEAST_POWER:.0f} %", found.value >= LEAST_POWER)
     yield found
 
@@ -86,23 +89,22 @@ def otherwise(n_donors: int, *, n: int, told: Told) -> Iterator[Figure]:
         yield from coverage(found, n_donors=n_donors, truth=truth, of=words)
 
 
-def best_power(n_donors: int, *, errors: float = STANDARD_ERRORS) -> float:
+def power_of_t_test(n_donors: int, *, errors: float = STANDARD_ERRORS) -> float:
     """Return how often a two-sided t test at 5 % over normal differences finds a gain of so many standard errors."""
     freedom = n_donors - 1
     return float(nct.sf(t.ppf(0.975, freedom), freedom, errors))
 
 
-def _null_and_gained(
-    n_donors: int, *, n: int, told: Told
-) -> tuple[list[Outcome], list[Outcome], tuple[float, float]]:
-    """Return sweeps of equal arms, sweeps with a gain of three standard errors, and what is true of the latter."""
-    null = outcomes(design(n_donors), n=n, seed=NULL_SEED, told=told)
+def _gained(
+    null: list[Outcome], *, n_donors: int, told: Told
+) -> tuple[list[Outcome], tuple[float, float]]:
+    """Return sweeps with a gain of three standard errors, as many as there are without one, and what is true of them."""
     error = float(np.std([o.difference.mean for o in null], ddof=1))
     wanted = expected_score(Population(), LEVEL) + STANDARD_ERRORS * error
     gain = level_of(Population(), wanted, around=LEVEL + 0.3) - LEVEL
     told(f"  {n_donors} test donors: a standard error is {error:.4f}, the gain {gain:.3f} latent")
-    gained = outcomes(design(n_donors, gain=gain), n=n, seed=GAIN_SEED, told=told)
-    return null, gained, _truth(LEVEL + gain, LEVEL)
+    gained = outcomes(design(n_donors, gain=gain), n=len(null), seed=GAIN_SEED, told=told)
+    return gained, _truth(LEVEL + gain, LEVEL)
 
 
 def _truth(

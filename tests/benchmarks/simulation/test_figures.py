@@ -94,7 +94,7 @@ def test_a_mean_has_its_normal_interval() -> None:
 def test_the_power_of_a_t_test_is_what_draws_say() -> None:
     drawn = np.random.default_rng(1).normal(3 / np.sqrt(8), 1.0, (20_000, 8))
     t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(8))
-    assert studies.best_power(8) == pytest.approx((t > 2.3646).mean(), abs=0.01)
+    assert studies.power_of_t_test(8) == pytest.approx((t > 2.3646).mean(), abs=0.01)
 
 
 def test_a_sweep_is_the_same_however_many_are_drawn() -> None:
@@ -163,4 +163,4 @@ def test_resampled_cells_say_nothing_about_new_donors(
 def test_every_goal_is_reached(n_donors: int) -> None:
     figures = list(studies.many_donors(n_donors, n=500, told=print))
     assert {figure.what: figure for figure in figures if figure.met is False} == {}
-    assert sum(figure.met is True for figure in figures) >= 4
+    assert sum(figure.met is True for figure in figures) >= 5
