@@ -163,4 +163,4 @@ def test_resampled_cells_say_nothing_about_new_donors(
 def test_every_goal_is_reached(n_donors: int) -> None:
     figures = list(studies.many_donors(n_donors, n=500, told=print))
     assert {figure.what: figure for figure in figures if figure.met is False} == {}
-    assert sum(figure.met is True for figure in figures) >= 5
+    assert sum(figure.met is True for figure in figures) >= 4
