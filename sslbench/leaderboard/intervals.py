@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from sslbench.leaderboard.standard_errors import StandardError, standard_errors
+
 N_RESAMPLES = 2000
 LEVEL = 0.95
 _ROUNDING = 1e-12  # scores that differ by less are the same
@@ -49,6 +51,7 @@ class ArmScores:
 
     mean: float
     per_unit: np.ndarray  # (n_resamples,) resampled means, or scores (n_donors,) or (n_seeds,), NaN: none; aligned between arms
+    by_seed: np.ndarray | None = None  # (n_seeds, n_donors), with `per_unit` as its mean
 
 
 def resample_scores(
@@ -66,7 +69,7 @@ def resample_scores(
 def mean_scores(by_seed: np.ndarray) -> ArmScores:
     """Return the scores of an arm from those of each seed and donor (n_seeds, n_donors); donors without any stay NaN."""
     of_donor = by_seed.mean(axis=0)
-    return ArmScores(mean=float(np.nanmean(of_donor)), per_unit=of_donor)
+    return ArmScores(mean=float(np.nanmean(of_donor)), per_unit=of_donor, by_seed=by_seed)
 
 
 def bootstrap_interval(scores: ArmScores) -> Estimate:
@@ -81,7 +84,8 @@ def bootstrap_difference(arm: ArmScores, other: ArmScores) -> Estimate:
 
 def t_interval(scores: ArmScores) -> Estimate:
     """Return the t interval of a mean over donors or seeds; it is not known of fewer than two."""
-    return _t_interval(scores.mean, scores.per_unit)
+    by_seed = () if scores.by_seed is None else (scores.by_seed,)
+    return _t_interval(scores.mean, standard_errors(scores.per_unit, by_seed=by_seed))
 
 
 def t_difference(arm: ArmScores, other: ArmScores) -> Estimate:
@@ -89,7 +93,18 @@ def t_difference(arm: ArmScores, other: ArmScores) -> Estimate:
     differences = arm.per_unit - other.per_unit
     has_shared = bool(np.isfinite(differences).any())
     mean = float(np.nanmean(differences)) if has_shared else arm.mean - other.mean
-    return _t_interval(mean, differences)
+    return _t_interval(mean, difference_errors(arm, other))
+
+
+def difference_errors(arm: ArmScores, other: ArmScores) -> tuple[StandardError, ...]:
+    """Return the standard errors of arm − other over donors or seeds, paired over both; none of fewer than two.
+
+    The seeds of arms that have unlike numbers of them are not paired: the variances of their luck add up.
+    """
+    by_seed = [table for table in (arm.by_seed, other.by_seed) if table is not None]
+    if len(by_seed) == 2 and by_seed[0].shape == by_seed[1].shape:
+        by_seed = [by_seed[0] - by_seed[1]]
+    return standard_errors(arm.per_unit - other.per_unit, by_seed=by_seed)
 
 
 def seeds_interval(scores: ArmScores) -> Estimate:
@@ -120,9 +135,10 @@ def with_seeds_resampled(by_seed: np.ndarray, *, seeds: Sequence[int] | None = N
 
     A multiplier bootstrap (Wu 1986, doi 10.1214/aos/1176350142): every seed's deviation from the mean of the S seeds
     is multiplied by a normal draw and their sum divided by sqrt(S (S-1)), which makes its spread the standard error
-    of the mean. The draws of a seed follow from its number alone (`seeds`; without them, from its position): arms
-    are paired on the seeds that both have, whichever others they lost. One seed has no spread: the interval is that
-    of the cells.
+    of the mean. Deviations are those of the seeds' means over all resamples: within a resample seeds differ by its
+    cells too, whose luck is in the resampled mean already. The draws of a seed follow from its number alone (`seeds`;
+    without them, from its position): arms are paired on the seeds that both have, whichever others they lost. One
+    seed has no spread: the interval is that of the cells.
     """
     n_resamples, n_seeds = by_seed.shape
     by_seed = np.ascontiguousarray(by_seed)
@@ -133,7 +149,8 @@ def with_seeds_resampled(by_seed: np.ndarray, *, seeds: Sequence[int] | None = N
     luck = np.stack(
         [np.random.default_rng([SEED, n, 1]).standard_normal(n_resamples) for n in numbers], axis=1
     )
-    moved = ((by_seed - mean[:, None]) * luck).sum(axis=1)
+    of_seed = by_seed.mean(axis=0)
+    moved = luck @ (of_seed - of_seed.mean())
     return np.asarray(mean + moved / np.sqrt(n_seeds * (n_seeds - 1)))
 
 
@@ -151,10 +168,8 @@ def _bootstrap(mean: float, draws: np.ndarray) -> Estimate:
     return Estimate(mean=mean, low=mean + float(low), high=mean + float(high))
 
 
-def _t_interval(mean: float, values: np.ndarray) -> Estimate:
-    known = values[np.isfinite(values)]
-    n = len(known)
-    if n < 2:
-        return Estimate(mean=mean, low=-math.inf, high=math.inf)
-    reach = float(stats.t.ppf((1.0 + LEVEL) / 2.0, n - 1) * known.std(ddof=1) / np.sqrt(n))
+def _t_interval(mean: float, errors: tuple[StandardError, ...]) -> Estimate:
+    upper = (1.0 + LEVEL) / 2.0
+    reaches = [float(stats.t.ppf(upper, e.freedom)) * e.value for e in errors]
+    reach = max(reaches, default=math.inf)
     return Estimate(mean=mean, low=mean - reach, high=mean + reach)

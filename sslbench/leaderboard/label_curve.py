@@ -87,10 +87,7 @@ def _stamp(facts: SweepFacts) -> str:
     if facts.copies:
         return "every arm was searched anew at each share, on one draw of the labels: intervals do not hold its luck"
     own = percent(facts.label_fraction)
-    said = f"recipes were tuned at {own} of the labels and not anew at fewer, of which each seed has its own draw"
-    if len(facts.test_donors) > 1:
-        said += "; intervals over donors do not hold the luck of the draws"
-    return said
+    return f"recipes were tuned at {own} of the labels and not anew at fewer, of which each seed has its own draw"
 
 
 def _point(standing: Standing, *, fraction: float, n_labels: int | None) -> SharePoint:

@@ -88,8 +88,9 @@ def shared_cells(frames: TestFrames, uids: Iterable[str]) -> TestCells:
 
 def predicted_labels(frame: pd.DataFrame, column: str) -> np.ndarray:
     """Return the predicted codes (n_cells,) of the labelled cells, in the order of `labelled_cells`."""
-    ordered = _sorted(frame, "")
-    return np.asarray(ordered.loc[ordered["label"] >= 0, column].to_numpy(np.int64))
+    order = frame["row_id"].to_numpy().argsort()
+    kept = order[frame["label"].to_numpy()[order] >= 0]
+    return np.asarray(frame[column].to_numpy(np.int64)[kept])
 
 
 class UnitScores(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from sslbench.leaderboard.intervals import ArmScores, seeds_differ
+from sslbench.leaderboard.intervals import ArmScores, difference_errors, seeds_differ
+from sslbench.leaderboard.standard_errors import StandardError
 
 ALPHA = 0.05  # beside 95 % intervals
 
@@ -25,16 +26,21 @@ def bootstrap_p(arm: ArmScores, other: ArmScores) -> float:
 
 
 def t_p(arm: ArmScores, other: ArmScores) -> float | None:
-    """Return p of the paired t test over donors or seeds, in [0, 1]; None if they share fewer than two."""
-    differences = arm.per_unit - other.per_unit
-    known = differences[np.isfinite(differences)]
-    n = len(known)
-    if n < 2:
+    """Return p of the paired t test over donors or seeds, in [0, 1]; None if they share fewer than two.
+
+    It goes by the larger of the standard errors that the interval holds, so that both say the same.
+    """
+    errors = difference_errors(arm, other)
+    if not errors:
         return None
-    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(n))
-    if error == 0.0:
+    mean = float(np.nanmean(arm.per_unit - other.per_unit))
+    return max(_two_sided(mean, error) for error in errors)
+
+
+def _two_sided(mean: float, error: StandardError) -> float:
+    if error.value == 0.0:
         return 1.0 if mean == 0.0 else 0.0
-    return float(2.0 * stats.t.sf(abs(mean) / error, n - 1))
+    return float(2.0 * stats.t.sf(abs(mean) / error.value, error.freedom))
 
 
 def seeds_p(arm: ArmScores, other: ArmScores) -> float | None:

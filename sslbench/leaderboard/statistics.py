@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 
 from sslbench.leaderboard.intervals import (
     N_RESAMPLES,
     SEED,
     ArmScores,
     draw_counts,
+    mean_scores,
     with_seeds_resampled,
 )
 
@@ -42,7 +44,8 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     if not (truth >= 0).any():
         raise ValueError("macro F1 needs at least one labelled cell, got none")
     n_labels = int(max(truth.max(), predicted.max())) + 1
-    return float(np.nanmean(class_f1(truth, predicted, n_labels=n_labels)))
+    f1 = class_f1(truth, predicted, n_labels=n_labels)
+    return float(f1[np.isfinite(f1)].mean())
 
 
 def seed_scores(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -93,11 +96,12 @@ def donor_scores(
 
     Donors without a labelled cell do not count; the mean of an arm weighs every donor the same.
     """
-    members = [donor == name for name in np.unique(donor[truth >= 0])]
+    codes, _ = pd.factorize(donor, sort=True)  # comparing names of a million cells takes seconds
+    members = [codes == code for code in np.unique(codes[truth >= 0])]
     per_arm = [
-        np.array([seed_scores(truth[m], p[:, m]).mean() for m in members]) for p in predictions
-    ]
-    return [ArmScores(mean=float(scores.mean()), per_unit=scores) for scores in per_arm]
+        np.stack([seed_scores(truth[m], p[:, m]) for m in members], axis=1) for p in predictions
+    ]  # (n_seeds, n_donors) each
+    return [mean_scores(by_seed) for by_seed in per_arm]
 
 
 def _resampled_seed_scores(

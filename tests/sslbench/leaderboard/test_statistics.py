@@ -12,6 +12,7 @@ from sslbench.leaderboard.intervals import (
     bootstrap_interval,
     t_difference,
     t_interval,
+    with_seeds_resampled,
 )
 from sslbench.leaderboard.statistics import (
     cell_scores,
@@ -174,6 +175,15 @@ def test_seeds_spread_the_resampled_mean_as_their_standard_error_says() -> None:
     assert arm.mean == pytest.approx(0.6)
     expected = scores.std(ddof=1) / np.sqrt(len(scores))
     assert arm.per_unit.std() == pytest.approx(expected, rel=0.05)
+
+
+def test_what_cells_add_to_the_spread_of_seeds_within_a_resample_does_not_count_twice() -> None:
+    generator = np.random.default_rng(17)
+    by_seed = np.array([0.8, 0.82, 0.79, 0.81]) + generator.normal(0, 0.05, (20_000, 4))
+    drawn = with_seeds_resampled(by_seed)
+    expected = by_seed.mean(axis=1).var() + by_seed.mean(axis=0).var(ddof=1) / 4
+    assert drawn.var() == pytest.approx(expected, rel=0.05)
+    assert drawn.mean() == pytest.approx(by_seed.mean(), abs=0.001)
 
 
 def test_one_seed_leaves_the_noise_of_the_cells_alone() -> None:
