@@ -88,7 +88,9 @@ def _line(name: str, of: Sequence[Taken]) -> str:
     reached = ""
     if name != "import":
         within = seconds <= GOAL_SECONDS and peak <= GOAL_MB
-        reached = f"   goal {GOAL_SECONDS:.0f} s, {GOAL_MB:.0f} MB: {'reached' if within else 'missed'}"
+        reached = (
+            f"   goal {GOAL_SECONDS:.0f} s, {GOAL_MB:.0f} MB: {'reached' if within else 'missed'}"
+        )
     each = ", ".join(f"{t.seconds:.2f}" for t in of)
     return f"{name:<7} {seconds:6.2f} s ({each})  CPU {cpu:5.2f} s  peak {peak:4.0f} MB{reached}"
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.question import Question, write_question
-from sslbench.ledger import JOB, RESULT, Job, Ledger, sha256
 from sslbench.leaderboard.statistics import macro_f1
+from sslbench.ledger import JOB, RESULT, Job, Ledger, sha256
 from sslbench.results import CurvePoint, Outcome, Stage, TrialRecord, TrialResult, suffix_at
 from sslbench.search.spec import SweepSpec
 
@@ -151,7 +151,12 @@ class _Sweep:
             objective_value=value,
             result=None if stopped else result,
             curve=curve if stopped else (),
-            provenance={"sslbench": "0.1.0", "python": "3.11", "commit": "0" * 40, "dirty": "false"},
+            provenance={
+                "sslbench": "0.1.0",
+                "python": "3.11",
+                "commit": "0" * 40,
+                "dirty": "false",
+            },
             started_unix_ms=self.clock - 9_000,
             ended_unix_ms=self.clock,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sslbench.cli.keeping import keeping_everything
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question
 from sslbench.cli.reference_notes import reference_notes
@@ -15,8 +16,8 @@ from sslbench.data.manifest import StoreManifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
 from sslbench.provenance import provenance
-from sslbench.registry import EVALUATIONS, PRETEXTS
-from sslbench.results import MetricKey, Regime, TrialRecord, scored_task, suffix_at
+from sslbench.registry import EVALUATIONS
+from sslbench.results import MetricKey, TrialRecord, scored_task, suffix_at
 from sslbench.search.space import size
 from sslbench.search.spec import SweepSpec
 
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from sslbench.leaderboard.board import Leaderboard
     from sslbench.leaderboard.facts import JudgedTask, LabelShare, PlannedArm, SweepFacts
 
-PREDICTIONS, UNITS = "predictions.parquet", "units.parquet"
+PREDICTIONS, UNITS = READ = ("predictions.parquet", "units.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """The leaderboard of a ledger folder, with all it was made from."""
 
+    folder: Path
     board: Leaderboard
     facts: SweepFacts
     records: list[TrialRecord]
@@ -45,25 +47,29 @@ def answer(folder: Path, question: Question) -> Answer:
 
     ledger = Ledger(folder)
     asked = set(question.sweep_spec.arms)
-    records = [record for record in ledger.records().values() if record.arm in asked]
-    predictions = confirm_frames(ledger, records, PREDICTIONS)
-    units = confirm_frames(ledger, records, UNITS)
+    with keeping_everything():
+        ended = ledger.records(reads=READ).values()
+        records = [record for record in ended if record.arm in asked]
+        predictions = confirm_frames(ledger, records, PREDICTIONS)
+        units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
     board = rank_arms(records, predictions, facts, units=units)
-    return Answer(board=board, facts=facts, records=records, predictions=predictions)
+    return Answer(folder=folder, board=board, facts=facts, records=records, predictions=predictions)
 
 
 def confirm_frames(
     ledger: Ledger, records: list[TrialRecord], name: str
 ) -> dict[str, pd.DataFrame]:
     """Return a table that confirm trials left of the test cells, by uid, where they left it."""
-    import pandas as pd
+    from pyarrow import parquet
 
     found = {}
     for record in records:
+        if record.stage != "confirm" or name not in record.files:
+            continue
         attempt = ledger.attempt(record.uid)
-        if record.stage == "confirm" and attempt is not None and name in record.files:
-            found[record.uid] = pd.read_parquet(attempt.folder / name)
+        if attempt is not None:
+            found[record.uid] = parquet.ParquetFile(attempt.folder / name).read().to_pandas()
     return found
 
 
@@ -102,6 +108,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
+        scenario=spec.scenario,
     )
 
 
@@ -154,17 +161,11 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         name=name,
         pretext=arm.pretext["name"],
         encoder=arm.encoder["name"],
-        regime=regime_of(arm.pretext["name"]),
+        regime=arm.regime,
         n_trials=arm.n_trials(spec.budget),
         exhausted=size(arm.search) <= spec.budget.trials,
         label_fraction=arm.label_fraction,
     )
-
-
-def regime_of(pretext: str) -> Regime:
-    """Return the regime that a pretext task declares."""
-    regime: Regime = PRETEXTS.load(pretext).regime
-    return regime
 
 
 def write_report(home: Home, found: Answer) -> list[Path]:

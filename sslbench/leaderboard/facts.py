@@ -67,6 +67,7 @@ class SweepFacts:
     n_labels: int | None = None  # of training cells, at that share; None: not counted
     label_shares: tuple[LabelShare, ...] = ()
     notes: tuple[str, ...] = ()  # further things a reader must know
+    scenario: str = "in_data"  # whose cells encoders were pretrained on
 
     @property
     def copies(self) -> frozenset[str]:
