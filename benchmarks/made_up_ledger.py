@@ -97,10 +97,10 @@ class _Sweep:
         for position, arm in enumerate(self.spec.arms):
             level = float(self.random.normal(0.8 - 0.04 * position, 0.03))
             best, chosen = -1.0, {}
-            for _ in range(self.size.trials):
+            for i in range(self.size.trials):
                 params = {"training/learning_rate": float(10 ** self.random.uniform(-4, -2))}
                 value = level - 0.05 + float(self.random.normal(0, 0.02))
-                stopped = self.random.random() < 0.5
+                stopped = i % 2 == 1
                 yield (*self._trial(arm, "search", params, value=value, stopped=stopped), None)
                 if value > best and not stopped:
                     best, chosen = value, params

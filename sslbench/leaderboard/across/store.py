@@ -34,16 +34,11 @@ class AcrossSweeps:
     """What the sweeps of a store say together."""
 
     n_sweeps: int
+    pairs: tuple[Pair, ...]  # every data set in every setting, with its scores
     verdicts: tuple[SettingVerdict, ...]
     rankings: tuple[Ranking, ...]
     gains: tuple[GainCurve, ...]
     notes: tuple[str, ...] = ()
-
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """Every pair once."""
-        found = [pair for ranking in self.rankings for pair in ranking.pairs]
-        return tuple(pair for i, pair in enumerate(found) if pair not in found[:i])
 
 
 def across_sweeps(sweeps: Sequence[RankedSweep]) -> AcrossSweeps:
@@ -59,6 +54,7 @@ def across_sweeps(sweeps: Sequence[RankedSweep]) -> AcrossSweeps:
     rankings = [_ranking(title, found) for title, found in groups]
     return AcrossSweeps(
         n_sweeps=len(sweeps),
+        pairs=pairs,
         verdicts=tuple(setting_verdict(setting, of[setting]) for setting in settings),
         rankings=tuple(ranking for ranking in rankings if ranking is not None),
         gains=gain_curves(sweeps),
