@@ -52,8 +52,8 @@ def answer(folder: Path, question: Question) -> Answer:
         records = [record for record in ended if record.arm in asked]
         predictions = confirm_frames(ledger, records, PREDICTIONS)
         units = confirm_frames(ledger, records, UNITS)
-    facts = sweep_facts(question, records)
-    board = rank_arms(records, predictions, facts, units=units)
+        facts = sweep_facts(question, records)
+        board = rank_arms(records, predictions, facts, units=units)
     return Answer(folder=folder, board=board, facts=facts, records=records, predictions=predictions)
 
 
@@ -69,7 +69,8 @@ def confirm_frames(
             continue
         attempt = ledger.attempt(record.uid)
         if attempt is not None:
-            found[record.uid] = parquet.ParquetFile(attempt.folder / name).read().to_pandas()
+            with parquet.ParquetFile(attempt.folder / name) as file:
+                found[record.uid] = file.read().to_pandas()
     return found
 
 
