@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from sslbench.results import (
 )
 
 JOB, CURVE, RESULT = "job.json", "curve.jsonl", "result.json"
+ATTEMPT = "attempt-"
 
 
 class Job(BaseModel):
@@ -95,7 +96,7 @@ class Attempt:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.number = int(folder.name.removeprefix("attempt-"))
+        self.number = _number(folder.name)
 
     def append(self, point: CurvePoint) -> None:
         """Add one report to the curve; a line torn by a crash is ignored by readers."""
@@ -120,18 +121,24 @@ class Attempt:
         """Write the record, last and atomically: from here on the trial has ended."""
         write_atomically(self.folder / RESULT, record.model_dump_json(indent=1))
 
-    def record(self) -> TrialRecord | None:
-        """Return the record if it is whole and its files are what it says; otherwise None."""
-        file = self.folder / RESULT
-        if not file.exists():
+    def record(self, *, reads: Collection[str] | None = None) -> TrialRecord | None:
+        """Return the record if it is whole and its files are what it says; otherwise None.
+
+        `reads` names the files that the caller will open, where it will open no others: only they are checked.
+        """
+        file = f"{self.folder}/{RESULT}"  # a Path takes as long as reading it, thousands of times
+        try:
+            with open(file, encoding="utf-8", errors="replace") as handle:
+                text = handle.read()
+        except FileNotFoundError:
             return None
-        text = file.read_text(encoding="utf-8", errors="replace")
         try:
             record = TrialRecord.model_validate_json(text)
         except ValidationError:
-            _refuse_newer(text, file)
+            _refuse_newer(text, Path(file))
             return None
-        intact = all(self._is_intact(name, digest) for name, digest in record.files.items())
+        asked = record.files if reads is None else record.files.keys() & reads
+        intact = all(self._is_intact(name, record.files[name]) for name in asked)
         return record if intact else None
 
     def _is_intact(self, name: str, digest: str) -> bool:
@@ -173,7 +180,7 @@ class Ledger:
         number = max((a.number for a in self.attempts(uid)), default=0)
         while True:
             number += 1
-            folder = self.trials / uid / f"attempt-{number}"
+            folder = self.trials / uid / f"{ATTEMPT}{number}"
             try:
                 folder.mkdir(parents=True)
             except FileExistsError:
@@ -183,8 +190,9 @@ class Ledger:
 
     def attempts(self, uid: str) -> list[Attempt]:
         """Return the tries at a trial, earliest first."""
-        folders = [f for f in (self.trials / uid).glob("attempt-*") if _is_attempt(f)]
-        return sorted(map(Attempt, folders), key=lambda a: a.number)
+        folders = (self.trials / uid).glob(f"{ATTEMPT}*")
+        tries = [Attempt(folder) for folder in folders if _number(folder.name) and folder.is_dir()]
+        return sorted(tries, key=lambda a: a.number)
 
     def attempt(self, uid: str) -> Attempt | None:
         """Return the attempt that counts: the latest."""
@@ -195,11 +203,24 @@ class Ledger:
         attempt = self.attempt(uid)
         return attempt.record() if attempt else None
 
-    def records(self) -> dict[str, TrialRecord]:
-        """Return the records of all trials that have ended, by uid, in the order they ended."""
-        found = [(uid, self.record(uid)) for uid in self.jobs()]
-        ended = [(uid, record) for uid, record in found if record is not None]
+    def records(self, *, reads: Collection[str] | None = None) -> dict[str, TrialRecord]:
+        """Return the records of all trials that have ended, by uid, in the order they ended.
+
+        A record holds its whole configuration, so that the plan beside it is not read. `reads`: see `Attempt.record`.
+        """
+        found = {uid: attempt.record(reads=reads) for uid, attempt in self._latest()}
+        ended = [(uid, record) for uid, record in found.items() if record is not None]
         return dict(sorted(ended, key=lambda item: (item[1].ended_unix_ms, item[0])))
+
+    def _latest(self) -> Iterator[tuple[str, Attempt]]:
+        """Yield the uid and the attempt that counts of every planned trial that has one: one look at each folder."""
+        trials = os.scandir(self.trials) if self.trials.is_dir() else ()
+        for trial in filter(os.DirEntry.is_dir, trials):
+            inside = {entry.name: entry for entry in os.scandir(trial)}
+            tries = {_number(name): name for name in inside if _number(name)}
+            latest = max((n for n, name in tries.items() if inside[name].is_dir()), default=None)
+            if JOB in inside and latest is not None:
+                yield trial.name, Attempt(Path(trial.path, tries[latest]))
 
 
 def write_atomically(file: Path, text: str) -> None:
@@ -226,8 +247,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_attempt(folder: Path) -> bool:
-    return folder.is_dir() and folder.name.removeprefix("attempt-").isdecimal()
+def _number(name: str) -> int:
+    """Return the number in the name of an attempt's folder; 0 if it is no such name."""
+    digits = name.removeprefix(ATTEMPT)
+    return int(digits) if name.startswith(ATTEMPT) and digits.isdecimal() else 0
 
 
 def sha256(file: Path) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sslbench.cli.keeping import keeping_everything
+from sslbench.cli.maps import EMBEDDING
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question
 from sslbench.cli.reference_notes import reference_notes
@@ -16,7 +20,7 @@ from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS
-from sslbench.results import MetricKey, Regime, TrialRecord, scored_task, suffix_at
+from sslbench.results import MetricKey, TrialRecord, scored_task, suffix_at
 from sslbench.search.defaults import default_params
 from sslbench.search.space import size
 from sslbench.search.spec import SweepSpec
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from sslbench.leaderboard.importance import ArmImportance
 
 PREDICTIONS, UNITS = "predictions.parquet", "units.parquet"
+READ = (PREDICTIONS, UNITS, EMBEDDING)  # what of a trial's files is opened here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +45,12 @@ class Answer:
     records: list[TrialRecord]
     predictions: dict[str, pd.DataFrame]
     ledger: Ledger
-    importance: tuple[ArmImportance, ...] = ()
+    importance_of: Callable[[], tuple[ArmImportance, ...]] = tuple  # seconds of work
+
+    @cached_property
+    def importance(self) -> tuple[ArmImportance, ...]:
+        """Which searched options matter in each arm; worked out when it is first asked for."""
+        return self.importance_of()
 
 
 def answer(folder: Path, question: Question) -> Answer:
@@ -49,18 +59,20 @@ def answer(folder: Path, question: Question) -> Answer:
 
     ledger = Ledger(folder)
     asked = set(question.sweep_spec.arms)
-    records = [record for record in ledger.records().values() if record.arm in asked]
-    predictions = confirm_frames(ledger, records, PREDICTIONS)
-    units = confirm_frames(ledger, records, UNITS)
-    facts = sweep_facts(question, records)
-    board = rank_arms(records, predictions, facts, units=units)
+    with keeping_everything():
+        ended = ledger.records(reads=READ).values()
+        records = [record for record in ended if record.arm in asked]
+        predictions = confirm_frames(ledger, records, PREDICTIONS)
+        units = confirm_frames(ledger, records, UNITS)
+        facts = sweep_facts(question, records)
+        board = rank_arms(records, predictions, facts, units=units)
     return Answer(
         board=board,
         facts=facts,
         records=records,
         predictions=predictions,
         ledger=ledger,
-        importance=_importance(question.sweep_spec, facts, records),
+        importance_of=partial(_importance, question.sweep_spec, facts, records),
     )
 
 
@@ -81,13 +93,16 @@ def confirm_frames(
     ledger: Ledger, records: list[TrialRecord], name: str
 ) -> dict[str, pd.DataFrame]:
     """Return a table that confirm trials left of the test cells, by uid, where they left it."""
-    import pandas as pd
+    from pyarrow import parquet
 
     found = {}
     for record in records:
+        if record.stage != "confirm" or name not in record.files:
+            continue
         attempt = ledger.attempt(record.uid)
-        if record.stage == "confirm" and attempt is not None and name in record.files:
-            found[record.uid] = pd.read_parquet(attempt.folder / name)
+        if attempt is not None:
+            with parquet.ParquetFile(attempt.folder / name) as file:
+                found[record.uid] = file.read().to_pandas()
     return found
 
 
@@ -128,6 +143,7 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
         claim=spec.claim,
         first_rung=spec.halving.first_rung,
+        scenario=spec.scenario,
     )
 
 
@@ -180,7 +196,7 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         name=name,
         pretext=arm.pretext["name"],
         encoder=arm.encoder["name"],
-        regime=regime_of(arm.pretext["name"]),
+        regime=arm.regime,
         n_trials=arm.n_trials(spec.budget),
         exhausted=size(arm.search) <= spec.budget.trials,
         label_fraction=arm.label_fraction,
@@ -189,12 +205,6 @@ def _planned(name: str, spec: SweepSpec) -> PlannedArm:
         is_control=arm.is_control,
         permutes_labels=PRETEXTS.constant(arm.pretext["name"], "permutes_labels"),
     )
-
-
-def regime_of(pretext: str) -> Regime:
-    """Return the regime that a pretext task declares."""
-    regime: Regime = PRETEXTS.load(pretext).regime
-    return regime
 
 
 def write_report(home: Home, found: Answer) -> list[Path]:

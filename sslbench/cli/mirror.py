@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sslbench.cli import terminal
-from sslbench.cli.board import Answer, answer, write_report
+from sslbench.cli.board import Answer, answer
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question, asked, newest
+from sslbench.cli.report_seal import current_report
 from sslbench.ledger import Ledger
 from sslbench.results import MetricKey
 from sslbench.search.run import Execution, owned
@@ -101,4 +102,4 @@ def _ending_if_over(folder: Path, question: Question, home: Home) -> Ending | No
     if not execution.agenda().is_done():
         return None
     found = answer(folder, question)
-    return ending(found, write_report(home, found))
+    return ending(found, current_report(home, found))

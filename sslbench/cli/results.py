@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from sslbench.cli import terminal
-from sslbench.cli.board import answer, write_report
+from sslbench.cli.across import plain, show_across, write_index
+from sslbench.cli.board import answer
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question, asked, newest
+from sslbench.cli.report_seal import current_report
 from sslbench.cli.show import show_answer
+from sslbench.leaderboard.across.pairs import RankedSweep
+from sslbench.leaderboard.across.store import across_sweeps
 from sslbench.ledger import Ledger
 
 
@@ -53,17 +57,21 @@ def _status_rows(ledger: Ledger, question: Question) -> list[tuple[str, ...]]:
 
 
 def show_leaderboards(home: Home, sweep: str | None, output: str) -> None:
-    """Rank every sweep in the ledger (the newest execution of each on each data set) and write its report."""
+    """Rank every sweep in the ledger (the newest execution of each on each data set) and write its report.
+
+    Without a name, all sweeps are then compared with each other.
+    """
     newest(home, sweep)
-    shown: set[tuple[str, str]] = set()
-    tables = []
+    ranked: dict[tuple[str, str], RankedSweep] = {}
+    reports, tables = {}, []
     for folder, question in asked(home, sweep):
         key = (question.sweep, str(question.data["dataset"]))
-        if key in shown:
+        if key in ranked:
             continue
-        shown.add(key)
         found = answer(folder, question)
-        files = write_report(home, found)
+        ranked[key] = RankedSweep(board=found.board, facts=found.facts)
+        files = current_report(home, found)
+        reports[key] = files[0].name
         if output == "json":
             from sslbench.leaderboard.text import to_frame
 
@@ -73,7 +81,11 @@ def show_leaderboards(home: Home, sweep: str | None, output: str) -> None:
             )
             continue
         terminal.say("sweep", f"{key[0]} on {key[1]}: {found.facts.question}")
-        show_answer(found)
+        show_answer(found, insight=sweep is not None)
         terminal.say("report", str(files[0]))
+    across = across_sweeps(list(ranked.values())) if sweep is None else None
+    page = write_index(home, across, reports) if across is not None else None
     if output == "json":
-        terminal.print_json(tables)
+        terminal.print_json({"sweeps": tables, "across": plain(across) if across else None})
+    elif across is not None and page is not None:
+        show_across(across, page)

@@ -33,8 +33,8 @@ def show_header() -> None:
     terminal.err.print(" | ".join(parts), style="bold", markup=False)
 
 
-def show_answer(found: Answer) -> None:
-    """Print the leaderboard, its caveats and the verdict."""
+def show_answer(found: Answer, *, insight: bool = True) -> None:
+    """Print the leaderboard, its caveats and the verdict, and which options matter if `insight`."""
     board = found.board
     if board.rows:
         for table in terminal_tables(board, digits=2, width=terminal.table_width()):
@@ -48,8 +48,7 @@ def show_answer(found: Answer) -> None:
         terminal.say("note", board.stamp)
     if board.label_curve is not None:
         _show_labels(board.label_curve)
-    matters = _what_matters(found)
-    if matters:
+    if insight and (matters := _what_matters(found)):
         terminal.say("matters", matters)
     for line in (*board.notes, *board.holes):
         terminal.say("note", line)

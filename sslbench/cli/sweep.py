@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from sslbench.cli import terminal
-from sslbench.cli.board import Answer, answer, write_report
+from sslbench.cli.board import Answer, answer
 from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.counted import labels_left, modality_measured
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
+from sslbench.cli.report_seal import current_report
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
@@ -150,7 +151,9 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
         if _search_and_confirm(execution, agenda):
             found = answer(ledger.folder, question)
             show_answer(found)
-            files = write_report(home, found)  # maps take seconds: the answer is there before them
+            files = current_report(
+                home, found
+            )  # maps take seconds: the answer is there before them
             mirror.finish(ending(found, files))
     if not agenda.is_done():
         return _say_interrupted(ledger, agenda)

@@ -78,6 +78,7 @@ class SweepFacts:
     first_rung: int | None = (
         None  # updates before halving may stop a trial; None: nothing is known of it
     )
+    scenario: str = "in_data"  # whose cells encoders were pretrained on
 
     @property
     def copies(self) -> frozenset[str]:

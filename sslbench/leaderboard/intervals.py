@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 from sslbench.leaderboard.standard_errors import StandardError, standard_errors
 
@@ -170,6 +170,6 @@ def _bootstrap(mean: float, draws: np.ndarray) -> Estimate:
 
 def _t_interval(mean: float, errors: tuple[StandardError, ...]) -> Estimate:
     upper = (1.0 + LEVEL) / 2.0
-    reaches = [float(stats.t.ppf(upper, e.freedom)) * e.value for e in errors]
+    reaches = [float(special.stdtrit(e.freedom, upper)) * e.value for e in errors]
     reach = max(reaches, default=math.inf)
     return Estimate(mean=mean, low=mean - reach, high=mean + reach)

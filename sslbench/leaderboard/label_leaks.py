@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.predictions import TestFrames, labelled_cells, predicted_labels
@@ -53,5 +53,5 @@ def _leak_of(arm: Confirmed, frames: TestFrames, *, protocol: str) -> Iterator[s
 def lower_bound(excess: np.ndarray) -> float:
     """Return the lower end of the t interval of the mean of (n_seeds,) independent draws."""
     n = len(excess)
-    half = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * excess.std(ddof=1) / math.sqrt(n)
+    half = special.stdtrit(n - 1, 0.5 + LEVEL / 2) * excess.std(ddof=1) / math.sqrt(n)
     return float(excess.mean() - half)

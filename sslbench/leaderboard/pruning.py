@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.intervals import LEVEL, Estimate
@@ -115,12 +115,14 @@ def rank_agreement(early: np.ndarray, final: np.ndarray) -> Estimate | None:
     n = len(early)
     if n < 5:
         raise ValueError(f"an interval of Kendall's tau needs at least 5 trials, got {n}")
+    from scipy import stats  # a second to import
+
     tau = float(stats.kendalltau(early, final).statistic)
     if math.isnan(tau):
         return None
     most = 1.0 - 2.0 / (n * (n - 1))
     centre = math.atanh(min(max(tau, -most), most))
-    reach = float(stats.norm.ppf((1.0 + LEVEL) / 2.0)) * math.sqrt(0.437 / (n - 4))
+    reach = float(special.ndtri((1.0 + LEVEL) / 2.0)) * math.sqrt(0.437 / (n - 4))
     low, high = math.tanh(centre - reach), math.tanh(centre + reach)
     return Estimate(mean=tau, low=min(low, tau), high=max(high, tau))
 

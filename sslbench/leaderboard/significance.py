@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 from sslbench.leaderboard.intervals import ArmScores, difference_errors, seeds_differ
 from sslbench.leaderboard.standard_errors import StandardError
 
+K = TypeVar("K")  # what is compared
 ALPHA = 0.05  # beside 95 % intervals
 
 
@@ -40,7 +42,7 @@ def t_p(arm: ArmScores, other: ArmScores) -> float | None:
 def _two_sided(mean: float, error: StandardError) -> float:
     if error.value == 0.0:
         return 1.0 if mean == 0.0 else 0.0
-    return float(2.0 * stats.t.sf(abs(mean) / error.value, error.freedom))
+    return float(2.0 * special.stdtr(error.freedom, -abs(mean) / error.value))
 
 
 def seeds_p(arm: ArmScores, other: ArmScores) -> float | None:
@@ -55,14 +57,14 @@ def p_words(p: float | None) -> str:
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
-def holm(p: Mapping[str, float]) -> dict[str, float]:
+def holm(p: Mapping[K, float]) -> dict[K, float]:
     """Return p adjusted for their number (Holm 1979, Scand. J. Stat. 6:65), by the same names.
 
     Whoever claims the differences whose adjusted p is at most 0.05 makes a single false claim in 5 % of tables.
     """
-    adjusted: dict[str, float] = {}
+    adjusted: dict[K, float] = {}
     least = 0.0
-    for i, name in enumerate(sorted(p, key=lambda name: (p[name], name))):
+    for i, name in enumerate(sorted(p, key=lambda name: p[name])):
         least = max(least, min(1.0, (len(p) - i) * p[name]))
         adjusted[name] = least
     return {name: adjusted[name] for name in p}

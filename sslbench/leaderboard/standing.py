@@ -40,7 +40,8 @@ def standing_of(
 ) -> Standing | tuple[str, ...]:
     """Return where the arms stand, or, if none can be compared, the holes that say why."""
     names = _arm_names(records, facts)
-    found = [confirmed_arm(records, frames, arm=name, measure=measure) for name in names]
+    own = {name: [record for record in records if record.arm == name] for name in names}
+    found = [confirmed_arm(own[name], frames, arm=name, measure=measure) for name in names]
     holes = tuple(hole for _, arm_holes in found for hole in arm_holes)
     arms = tuple(confirmed for confirmed, _ in found if confirmed is not None)
     if not arms:

@@ -32,45 +32,45 @@ def render_csv(board: Leaderboard) -> str:
     """Return the frame as CSV; text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
     frame = to_frame(board)
     text_columns = frame.select_dtypes(include="object").columns
-    return frame.assign(**{name: frame[name].map(_defused) for name in text_columns}).to_csv(
+    return frame.assign(**{name: frame[name].map(defused) for name in text_columns}).to_csv(
         index=False, lineterminator="\n"
     )
 
 
 def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     """Return verdict, table, same-protocol table, notes, holes and failures as GitHub markdown."""
-    lines = [f"## {_escaped(facts.sweep)} on {_escaped(facts.dataset)}", ""]
-    lines += [_escaped(facts.question), "", f"**{_escaped(board.verdict)}**", ""]
+    lines = [f"## {escaped(facts.sweep)} on {escaped(facts.dataset)}", ""]
+    lines += [escaped(facts.question), "", f"**{escaped(board.verdict)}**", ""]
     if board.claim is not None:
         lines += _claim_lines(board.claim)
     if board.rows:
         lines += [
-            *_markdown_table(main_table(board, digits=3)),
+            *markdown_table(main_table(board, digits=3)),
             "",
-            f"_{_escaped(board.stamp)}_",
+            f"_{escaped(board.stamp)}_",
             "",
         ]
         lines += [f"_{HOW_TO_READ}_", ""]
         lines += [f"The same, by protocol (mean test {board.metric.words}):", ""]
-        lines += [*_markdown_table(protocol_table(board, digits=3)), ""]
+        lines += [*markdown_table(protocol_table(board, digits=3)), ""]
     if board.label_curve is not None:
         lines += _label_lines(board.label_curve)
-    lines += [*_bullets("Notes", board.notes), *_bullets("Holes", board.holes)]
+    lines += [*bullets("Notes", board.notes), *bullets("Holes", board.holes)]
     failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
-    return "\n".join([*lines, *_bullets("Failed trials", failures)]).rstrip() + "\n"
+    return "\n".join([*lines, *bullets("Failed trials", failures)]).rstrip() + "\n"
 
 
 def _claim_lines(claim: JudgedClaim) -> list[str]:
     parts = [f"{part.says}: {part_text(part, digits=3)}" for part in claim.parts]
-    published = _escaped(f"{claim.text} ({claim.source})")
-    sentence = _escaped(claim.sentence)
-    return [f"Claim: {published}", "", *_bullets(sentence, parts)]
+    published = escaped(f"{claim.text} ({claim.source})")
+    sentence = escaped(claim.sentence)
+    return [f"Claim: {published}", "", *bullets(sentence, parts)]
 
 
 def _label_lines(curve: LabelCurve) -> list[str]:
-    sentence, stamp = _escaped(curve.sentence), _escaped(curve.stamp)
-    table = _markdown_table(label_table(curve, digits=3))
-    holes = _bullets("Shares of the labels that are not there", curve.holes)
+    sentence, stamp = escaped(curve.sentence), escaped(curve.stamp)
+    table = markdown_table(label_table(curve, digits=3))
+    holes = bullets("Shares of the labels that are not there", curve.holes)
     return [f"**Fewer labels.** {sentence}", "", *table, "", f"_{stamp}_", "", *holes]
 
 
@@ -120,28 +120,31 @@ def _at_shares(board: Leaderboard, row: Row) -> dict[str, object]:
     return {f"test_at_{share}_percent": at.test.mean if at else None for share, at in found.items()}
 
 
-def _defused(value: object) -> object:
+def defused(value: object) -> object:
+    """Return a value that a spreadsheet takes for text and never for a formula."""
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
 
 
-def _markdown_table(table: Table) -> Iterator[str]:
+def markdown_table(table: Table) -> Iterator[str]:
+    """Yield the lines of a table in markdown."""
     yield _markdown_line([column.title for column in table.columns])
     yield _markdown_line(["---:" if c.align == "right" else "---" for c in table.columns])
     for row in table.rows:
-        yield _markdown_line([_escaped(cell) for cell in row])
+        yield _markdown_line([escaped(cell) for cell in row])
 
 
 def _markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _bullets(title: str, lines: Sequence[str]) -> list[str]:
-    return [f"**{title}**", "", *(f"- {_escaped(line)}" for line in lines), ""] if lines else []
+def bullets(title: str, lines: Sequence[str]) -> list[str]:
+    """Return the lines of a titled list in markdown; nothing where there is nothing to list."""
+    return [f"**{title}**", "", *(f"- {escaped(line)}" for line in lines), ""] if lines else []
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text that markdown shows as it is: no HTML, no table cells, no line breaks."""
     one_line = " ".join(text.split())
     quoted = html.escape(one_line, quote=False)

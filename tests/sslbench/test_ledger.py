@@ -417,3 +417,58 @@ def test_hashes_cover_every_file_but_curve_and_record(tmp_path):
     (attempt.folder / RESULT).write_text("r")
     assert isinstance(attempt, Attempt)
     assert list(attempt.hashes()) == ["model/weights"]
+
+
+# What a reader of few files asks for
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_damaged_file_that_nobody_opens_hides_no_record_and_one_that_is_opened_does(
+    ended, damage
+):
+    ledger, uid = ended
+    file = ledger.attempt(uid).folder / "weights.bin"
+    file.unlink()
+    if damage == "changed":
+        file.write_text("weightz")
+    assert list(ledger.records(reads=("predictions.parquet",))) == [uid]
+    assert ledger.records(reads=("weights.bin",)) == {}
+    assert ledger.records() == {}
+
+
+def test_an_ended_trial_whose_plan_was_damaged_later_is_not_lost(ended):
+    ledger, uid = ended
+    (ledger.trials / uid / JOB).write_bytes(b"\x00")
+    assert list(ledger.records()) == [uid]
+
+
+def test_what_was_never_planned_and_what_is_no_trial_are_no_records(ended):
+    ledger, uid = ended
+    (ledger.trials / "notes.txt").write_text("mine")
+    (ledger.trials / "empty").mkdir()
+    (ledger.trials / uid / "attempt-9").write_text("a file")
+    assert list(ledger.records()) == [uid]
+    (ledger.trials / uid / JOB).unlink()
+    assert ledger.records() == {}
+
+
+def test_records_are_those_of_each_trial_asked_by_itself(tmp_path):
+    ledger = Ledger(tmp_path)
+    for seed in range(12):
+        run_whole_trial(ledger, job(seed))
+    again = ledger.new_attempt(job(3).uid)
+    assert job(3).uid not in ledger.records()
+    again.finish(finished(job(3), again, 0.9))
+    found = ledger.records()
+    assert found == {uid: ledger.record(uid) for uid in found}
+    assert set(found) == set(ledger.jobs())
+    assert found[job(3).uid].attempt == 2
+
+
+def test_a_record_of_a_newer_version_is_refused_among_many_too(ended):
+    ledger, uid = ended
+    file = ledger.attempt(uid).folder / RESULT
+    newer = json.loads(file.read_text()) | {"schema_version": RECORD_SCHEMA + 1, "novel": 1}
+    file.write_text(json.dumps(newer))
+    with pytest.raises(SetupError, match=f"schema {RECORD_SCHEMA + 1}"):
+        ledger.records(reads=())

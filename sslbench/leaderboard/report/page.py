@@ -28,7 +28,7 @@ from sslbench.leaderboard.report.style import stylesheet
 from sslbench.results import TrialRecord
 
 # Even if a name slipped through unescaped, the browser would load and run nothing.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def render_html(
@@ -79,7 +79,7 @@ def _head(facts: SweepFacts) -> str:
     title = html.escape(f"{facts.sweep} on {facts.dataset} · sslbench")
     return (
         '<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{title}</title><style>{stylesheet()}</style></head>"

@@ -73,7 +73,8 @@ def shown(importance: ArmImportance, capsys: pytest.CaptureFixture[str]) -> str:
         facts=sweep.facts,
         records=sweep.records,
         predictions=sweep.predictions,
-        importance=(importance,),
+        ledger=Ledger(Path("none")),
+        importance_of=lambda: (importance,),
     )
     show.show_answer(found)
     return capsys.readouterr().err

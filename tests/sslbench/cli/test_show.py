@@ -22,9 +22,9 @@ LONG = [
 SNAPSHOT = """
                                                         test macro F1                         p
 #       method                          regime          (95 % CI)        vs best supervised   (Holm)
-1 (1–3) mae_with_gene_p…gmentations/mlp self-supervised 0.78 (0.73–0.82) +0.03 (−0.03, +0.09) 0.490
-1 (1–3) supervised_from…ass_weights/mlp supervised      0.74 (0.70–0.79) reference            –
-1 (1–3) pca/linear                      unsupervised    0.73 (0.69–0.77) −0.01 (−0.07, +0.04) 0.616
+1 (1–2) mae_with_gene_p…gmentations/mlp self-supervised 0.78 (0.75–0.81) +0.03 (−0.01, +0.09) 0.360
+1 (1–3) supervised_from…ass_weights/mlp supervised      0.74 (0.71–0.77) reference            –
+1 (1–3) pca/linear                      unsupervised    0.73 (0.70–0.76) −0.01 (−0.06, +0.03) 0.557
 
 method                          default → tuned trials        seconds head  knn   linear_probe
 mae_with_gene_p…gmentations/mlp – → 0.85        16 (1 failed) 61      –     0.78* 0.78
