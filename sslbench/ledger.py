@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sslbench.config import TrialConfig, fingerprint
 from sslbench.errors import SetupError
+from sslbench.metric_versions import metric_versions
 from sslbench.results import (
     RECORD_SCHEMA,
     CurvePoint,
@@ -84,6 +85,9 @@ class Job(BaseModel):
             failure=failure,
             curve=curve,
             provenance=provenance,
+            metric_versions=metric_versions(
+                (task.name for task in self.config.evaluation), confirm=self.stage == "confirm"
+            ),
             started_unix_ms=started_unix_ms,
             ended_unix_ms=time.time_ns() // 1_000_000,
             files=attempt.hashes(),

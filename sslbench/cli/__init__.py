@@ -30,6 +30,7 @@ from sslbench.cli.options import (
     OverrideOption,
     SweepArgument,
 )
+from sslbench.cli.places import TRACKING
 from sslbench.errors import SslbenchError
 
 app = typer.Typer(
@@ -42,7 +43,6 @@ app = typer.Typer(
 )
 
 app.add_typer(data_verbs, name="data")
-TRACKING = Path("tracking")
 
 
 @app.command()

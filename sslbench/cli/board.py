@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sslbench.cli.earlier import of_earlier_data
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question
 from sslbench.cli.reference_notes import reference_notes
@@ -14,6 +15,7 @@ from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.data.manifest import StoreManifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
+from sslbench.metric_versions import known_versions
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.results import MetricKey, Regime, TrialRecord, scored_task, suffix_at
@@ -49,7 +51,8 @@ def answer(folder: Path, question: Question) -> Answer:
     predictions = confirm_frames(ledger, records, PREDICTIONS)
     units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
-    board = rank_arms(records, predictions, facts, units=units)
+    earlier = of_earlier_data(folder, question)
+    board = rank_arms([*records, *earlier], predictions, facts, units=units)
     return Answer(board=board, facts=facts, records=records, predictions=predictions)
 
 
@@ -101,6 +104,9 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         label_fraction=spec.label_fraction,
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
+        data_fingerprint=question.cells_fingerprint,
+        metric_versions=known_versions(given["name"] for given in spec.evaluation),
+        command=question.command,
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sslbench.cli import terminal
+from sslbench.leaderboard.freshness import stale_line
 from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
 from sslbench.provenance import version_of
 
@@ -46,6 +47,8 @@ def show_answer(found: Answer) -> None:
         _show_labels(board.label_curve)
     for line in (*board.notes, *board.holes):
         terminal.say("note", line)
+    for row in board.stale:
+        terminal.say("stale", stale_line(row, digits=2))
     for group in board.failures:
         text = f"{group.n_trials} x {group.arm} ({group.stage}) {group.kind}: {group.message}"
         terminal.say("failed", text)

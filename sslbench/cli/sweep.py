@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer, write_report
 from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.counted import labels_left, modality_measured
+from sslbench.cli.earlier import refuse_other_versions
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
-from sslbench.cli.places import Home, sweep_file
+from sslbench.cli.places import TRACKING, Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
@@ -37,6 +39,7 @@ class OwnCells(NamedTuple):
     counts: str | None = None
 
 
+CELL_OPTIONS = ("--data", "--label-key", "--donor-key", "--batch-key", "--counts")  # of OwnCells
 SWEEPS_OWN = OwnCells()  # the data set that the sweep file names
 
 
@@ -48,6 +51,15 @@ class Asked:
     overrides: tuple[str, ...] = ()
     cells: OwnCells = SWEEPS_OWN
     fresh: bool = False
+
+    def command(self, home: Home) -> str:
+        """Return the words that ask the same again, `--fresh` left out."""
+        keys = zip(CELL_OPTIONS, self.cells, strict=True)
+        words = ["sslbench", "sweep", self.sweep]
+        words += [word for override in self.overrides for word in ("-o", override)]
+        words += [word for option, value in keys if value is not None for word in (option, value)]
+        words += [] if home.folder == TRACKING.absolute() else ["--home", str(home.folder)]
+        return shlex.join(words)
 
 
 def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
@@ -96,7 +108,8 @@ def run_sweep(asked: Asked, home: Home) -> int:
     with owned(folder):
         if asked.fresh:
             _set_aside(folder)
-        question = _asked_now(folder, name, spec, cells)
+        command = asked.command(home)
+        question = _asked_now(folder, name, spec, cells, dataset, command)
         return _run(question, Ledger(folder), home)
 
 
@@ -110,7 +123,9 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Question:
+def _asked_now(
+    folder: Path, name: str, spec: SweepSpec, cells: Prepared, dataset: DatasetSpec, command: str
+) -> Question:
     """Write the question down; the execution goes on if the folder has one."""
     before = read_question(folder)
     question = Question(
@@ -128,6 +143,8 @@ def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Que
         labels_left=labels_left(spec, cells.store),
         modality_measured=modality_measured(cells.store),
         left_out=cells.left_out,
+        described=dataset.model_dump(mode="json"),
+        command=command,
     )
     write_question(Ledger(folder), question)
     return question
@@ -145,6 +162,8 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
         provenance=provenance(),
     )
     agenda = execution.agenda()
+    if not agenda.is_done():
+        refuse_other_versions(agenda.records(), question)
     _show_plan(execution.spec, agenda)
     with live_mirror(ledger, question, home) as mirror:
         if _search_and_confirm(execution, agenda):

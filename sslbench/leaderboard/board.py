@@ -57,6 +57,23 @@ class Row:
     recipe: str
     params: Mapping[str, object]  # what the search chose
     n_test_openings: int
+    made_with: Mapping[str, str] = field(default_factory=dict)  # data, code and versions of tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaleRow:
+    """Trials of one arm that other data or another version of a task made: shown, never ranked or compared."""
+
+    arm: str
+    method: str
+    protocol: str  # of the arm's objective
+    test: float | None  # mean recorded score under it; None: never confirmed
+    n_seeds: int
+    reason: str  # which version differs, and what it is now
+    refresh: str  # the command; "" where the arm has a row of the present versions too
+    made_with: Mapping[str, str]
+    recipe: str
+    uids: tuple[str, ...]  # of search and confirm trials alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +146,13 @@ class Leaderboard:
     label_curve: LabelCurve | None = (
         None  # None: no further share was asked for, or nothing could be scored
     )
+
+    stale: tuple[StaleRow, ...] = ()
+
+    @property
+    def stale_uids(self) -> frozenset[str]:
+        """The trials that nothing here may be compared with."""
+        return frozenset(uid for row in self.stale for uid in row.uids)
 
     def row(self, arm: str) -> Row | None:
         """Return the row of `arm`, or None if it has none."""

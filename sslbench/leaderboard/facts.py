@@ -67,6 +67,14 @@ class SweepFacts:
     n_labels: int | None = None  # of training cells, at that share; None: not counted
     label_shares: tuple[LabelShare, ...] = ()
     notes: tuple[str, ...] = ()  # further things a reader must know
+    data_fingerprint: str = ""  # of the present data; "": that of the newest trial
+    metric_versions: Mapping[str, str] = field(default_factory=dict, hash=False)  # of present tasks
+    command: str = ""  # by which the sweep was asked; "": not known
+
+    @property
+    def refresh_command(self) -> str:
+        """The command that runs all trials anew, under the present versions."""
+        return f"{self.command or f'sslbench sweep {self.sweep}'} --fresh"
 
     @property
     def copies(self) -> frozenset[str]:

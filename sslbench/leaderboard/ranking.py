@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import Leaderboard, Row
+from sslbench.leaderboard.board import Leaderboard, Row, StaleRow
 from sslbench.leaderboard.caveats import notes_on, short_arms, stamp
 from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import failure_groups, search_effort
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.freshness import made_with, parted
 from sslbench.leaderboard.label_curve import label_curve
 from sslbench.leaderboard.predictions import TestFrames
-from sslbench.leaderboard.selection import Confirmed, refuse_mixed_data
+from sslbench.leaderboard.selection import Confirmed
 from sslbench.leaderboard.standing import Standing, standing_of
 from sslbench.leaderboard.verdict import verdict, verdict_without_rows
 from sslbench.results import MetricKey, TrialRecord
@@ -32,22 +33,22 @@ def rank_arms(
     scores; test scores only order the rows. `predictions` maps the uid of a confirm trial to its test cells:
     row_id, donor, label, `predicted/<protocol>`; `units` to its scores of single test donors, or of resamples of
     the cells of one, by protocol. Arms without a usable confirm trial are listed as holes. If no arm has one, the
-    leaderboard has no rows.
+    leaderboard has no rows. Records of other data or of another version of a task are stale: listed, nothing else.
 
     Raises
     ------
     DataError
-        If the records stem from different data, if arms were scored on different cells, or if a recorded score
-        is not what its predictions give.
+        If arms were scored on different cells, or if a recorded score is not what its predictions give.
     ConfigError
         If the metric of the objective is better when lower.
     """
-    refuse_mixed_data(records)
+    split = parted(records, facts)
+    records = split.fresh
     frames = TestFrames(predictions=predictions, units=units or {})
     ranked = [record for record in records if record.arm not in facts.copies]
-    standing = standing_of(ranked, frames, facts, measure=facts.measure())
+    standing = standing_of(ranked, frames, facts, measure=facts.measure(), without=split.unranked)
     if not isinstance(standing, Standing):
-        return _without_rows(records, facts, holes=standing)
+        return _without_rows(records, facts, holes=standing, stale=split.stale)
     rows = _rows(standing, records=records, facts=facts)
     return Leaderboard(
         rows=rows,
@@ -62,6 +63,7 @@ def rank_arms(
         holes=(*standing.holes, *short_arms(rows, facts=facts)),
         failures=failure_groups(records),
         label_curve=label_curve(records, frames, facts, whole=standing),
+        stale=split.stale,
     )
 
 
@@ -122,16 +124,21 @@ def _row(
         recipe=arm.chosen.recipe,
         params=arm.chosen.params,
         n_test_openings=arm.n_test_openings,
+        made_with=made_with(arm.records),
     )
 
 
 def _without_rows(
-    records: Sequence[TrialRecord], facts: SweepFacts, *, holes: tuple[str, ...]
+    records: Sequence[TrialRecord],
+    facts: SweepFacts,
+    *,
+    holes: tuple[str, ...],
+    stale: tuple[StaleRow, ...],
 ) -> Leaderboard:
     return Leaderboard(
         rows=(),
         metric=facts.measure().metric,
-        verdict=verdict_without_rows(records),
+        verdict=verdict_without_rows(records, n_stale=sum(len(row.uids) for row in stale)),
         unit="cells",
         stamp="",
         reference=None,
@@ -140,4 +147,5 @@ def _without_rows(
         notes=facts.notes,
         holes=holes,
         failures=failure_groups(records),
+        stale=stale,
     )

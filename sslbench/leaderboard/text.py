@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import LabelCurve, Leaderboard, Row
+from sslbench.leaderboard.board import LabelCurve, Leaderboard, Row, StaleRow
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.freshness import stale_line
 from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
 
 _LOOSE_UNDERSCORE = re.compile(r"(?<!\w)_|_(?!\w)")  # inside a word markdown leaves it alone
@@ -17,8 +18,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_frame(board: Leaderboard) -> pd.DataFrame:
-    """Return one line a row of the leaderboard, numbers as numbers; empty if there are no rows."""
-    return pd.DataFrame([_values(board, row) for row in board.rows])
+    """Return one line a row of the leaderboard, then its stale rows; numbers as numbers, empty if there are none."""
+    ranked = [_values(board, row) for row in board.rows]
+    return pd.DataFrame([*ranked, *(_stale_values(board, row) for row in board.stale)])
 
 
 def render_csv(board: Leaderboard) -> str:
@@ -46,6 +48,8 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     if board.label_curve is not None:
         lines += _label_lines(board.label_curve)
     lines += [*_bullets("Notes", board.notes), *_bullets("Holes", board.holes)]
+    stale = [stale_line(row, digits=3) for row in board.stale]
+    lines += _bullets("Stale rows: not ranked, not compared", stale)
     failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
     return "\n".join([*lines, *_bullets("Failed trials", failures)]).rstrip() + "\n"
 
@@ -84,6 +88,23 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         "recipe": row.recipe,
         "recipe_params": "; ".join(f"{k}={v}" for k, v in sorted(row.params.items())),
         "test_openings": row.n_test_openings,
+        "status": "ranked",
+        **row.made_with,
+    }
+
+
+def _stale_values(board: Leaderboard, row: StaleRow) -> dict[str, object]:
+    return {
+        "method": row.method,
+        "arm": row.arm,
+        "protocol": row.protocol,
+        f"test_{board.metric.name}": row.test,
+        "is_reference": False,
+        "seeds": row.n_seeds,
+        "recipe": row.recipe,
+        "status": "stale",
+        **row.made_with,
+        "stale_because": row.reason,
     }
 
 

@@ -17,6 +17,7 @@ from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
 from sslbench.leaderboard.report.slices import slices_section
 from sslbench.leaderboard.report.style import stylesheet
+from sslbench.leaderboard.report.versions import stale_section
 from sslbench.results import TrialRecord
 
 # Even if a name slipped through unescaped, the browser would load and run nothing.
@@ -30,9 +31,11 @@ def render_html(
     facts: SweepFacts,
 ) -> str:
     """Return the whole report as one page; every name in it is escaped."""
-    shown = [record for record in records if record.arm not in facts.copies]
+    left_out = board.stale_uids
+    shown = [r for r in records if r.arm not in facts.copies and r.uid not in left_out]
     material = Material(board=board, records=shown, predictions=predictions, facts=facts)
     sections = [leaderboard_section(material), differences_section(material)]
+    sections.append(stale_section(material))
     if board.label_curve is not None:
         sections.append(labels_section(material, board.label_curve))
     if board.rows and board.metric.of_labels:
