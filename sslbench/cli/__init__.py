@@ -131,6 +131,20 @@ def leaderboard(
 
 
 @app.command()
+def rerun(
+    run: Annotated[
+        str, typer.Argument(help="a trial: its uid, the start of it, or its run in MLflow")
+    ],
+    home: HomeOption = TRACKING,
+) -> None:
+    """Repeat a finished trial beside the ledger, and say whether its scores come out again."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.rerun import rerun as repeat
+
+    raise typer.Exit(repeat(Home(home.absolute()), run))
+
+
+@app.command()
 def pull(
     to: Annotated[Path, typer.Option("--to", help="folder to make")],
     sweep: Annotated[

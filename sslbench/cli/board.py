@@ -183,15 +183,16 @@ def write_report(home: Home, found: Answer) -> list[Path]:
     home.reports.mkdir(parents=True, exist_ok=True)
     page = home.reports / f"{name}.html"
     write_atomically(page, render_html(found.board, found.records, found.predictions, facts))
-    if not found.board.rows:
+    if not (found.board.rows or found.board.stale):
         return [page]
     texts = {".csv": render_csv(found.board), ".md": render_markdown(found.board, facts)}
     files = [page]
     for suffix, text in texts.items():
         files.append(page.with_suffix(suffix))
         write_atomically(files[-1], text)
-    files.append(page.with_suffix(".png"))
-    draw_leaderboard(found.board, facts, files[-1])
+    if found.board.rows:
+        files.append(page.with_suffix(".png"))
+        draw_leaderboard(found.board, facts, files[-1])
     return files
 
 

@@ -51,7 +51,7 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
             f"none: {', '.join(left_out)} cannot be ranked; the others are, by {spec.objective.metric}",
         )
     with terminal.working("preparing the cells"):
-        ready = replace(_built(dataset, spec, home), left_out=left_out)
+        ready = replace(built(dataset, spec, home), left_out=left_out)
     terminal.say("data", describe_data(ready.manifest))
     terminal.say("split", describe_split(ready.manifest))
     if ready.corpus_manifest is not None:
@@ -60,7 +60,8 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
     return retuned(spec, open_cells(ready.store, "train")), ready
 
 
-def _built(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
+def built(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
+    """Return the stores of a sweep, built where they are not there yet."""
     from sslbench.data.store import prepare_store
 
     n_top_genes = spec.dataset.n_top_genes

@@ -109,7 +109,7 @@ def run_sweep(asked: Asked, home: Home) -> int:
         if asked.fresh:
             _set_aside(folder)
         command = asked.command(home)
-        question = _asked_now(folder, name, spec, cells, dataset, command)
+        question = asked_now(folder, name, spec, cells, dataset, command)
         return _run(question, Ledger(folder), home)
 
 
@@ -123,7 +123,7 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def _asked_now(
+def asked_now(
     folder: Path, name: str, spec: SweepSpec, cells: Prepared, dataset: DatasetSpec, command: str
 ) -> Question:
     """Write the question down; the execution goes on if the folder has one."""
