@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sslbench.cli.earlier import of_earlier_data
+from sslbench.cli.external import read_externals
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question
 from sslbench.cli.reference_notes import reference_notes
@@ -52,7 +53,9 @@ def answer(folder: Path, question: Question) -> Answer:
     units = confirm_frames(ledger, records, UNITS)
     facts = sweep_facts(question, records)
     earlier = of_earlier_data(folder, question)
-    board = rank_arms([*records, *earlier], predictions, facts, units=units)
+    externals, unreadable = read_externals(folder)
+    board = rank_arms([*records, *earlier], predictions, facts, units=units, externals=externals)
+    board = replace(board, holes=(*board.holes, *unreadable))
     return Answer(board=board, facts=facts, records=records, predictions=predictions)
 
 
@@ -183,7 +186,7 @@ def write_report(home: Home, found: Answer) -> list[Path]:
     home.reports.mkdir(parents=True, exist_ok=True)
     page = home.reports / f"{name}.html"
     write_atomically(page, render_html(found.board, found.records, found.predictions, facts))
-    if not (found.board.rows or found.board.stale):
+    if not (found.board.rows or found.board.stale or found.board.external):
         return [page]
     texts = {".csv": render_csv(found.board), ".md": render_markdown(found.board, facts)}
     files = [page]

@@ -34,7 +34,7 @@ def show_header() -> None:
 def show_answer(found: Answer) -> None:
     """Print the leaderboard, its caveats and the verdict."""
     board = found.board
-    if board.rows:
+    if board.rows or board.external:
         for table in (_narrow(main_table(board, digits=2)), protocol_table(board, digits=2)):
             terminal.print_table([column.title for column in table.columns], table.rows)
             terminal.out.print()

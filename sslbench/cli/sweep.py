@@ -70,18 +70,19 @@ def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
     return spec.model_copy(update={"dataset": chosen}), dataset
 
 
-def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
+def chosen_dataset(cells: OwnCells, spec: SweepSpec | None) -> DatasetSpec:
     """Return the sweep's own data set, or the user's: a data-set YAML or a file of cells with its keys."""
     data, *keys = cells
+    own = spec.dataset.name if spec is not None else ""
     if data is None or not data.rstrip("/").endswith(CELLS_SUFFIXES):
         if any(keys):
             raise ConfigError(
                 "keys and slots are given beside a file of cells; a data-set YAML holds its own",
                 code="C051",
-                where=data or spec.dataset.name,
+                where=data or own,
                 fix="--data my.h5ad, or write them into the YAML",
             )
-        return load_dataset(data or spec.dataset.name)
+        return load_dataset(data or own)
     if cells.label_key is None or cells.donor_key is None:
         raise ConfigError(
             "a file of cells needs its keys",

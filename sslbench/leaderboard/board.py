@@ -77,6 +77,26 @@ class StaleRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExternalRow:
+    """An embedding that was made elsewhere, scored on the same cells: no rank, no reference, no part in the verdict."""
+
+    name: str
+    obsm: str
+    saw_dataset: str  # "yes", "no" or "unknown": whether it was trained on these cells
+    protocol: str
+    test: Estimate
+    difference: Estimate | None  # to the reference; None without one
+    validation: float
+    test_by_protocol: Mapping[str, float]
+    made_with: Mapping[str, str]
+
+    @property
+    def method(self) -> str:
+        """The name of the row."""
+        return f"{self.name}/{self.obsm}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class FailureGroup:
     """Trials that failed alike."""
 
@@ -148,6 +168,7 @@ class Leaderboard:
     )
 
     stale: tuple[StaleRow, ...] = ()
+    external: tuple[ExternalRow, ...] = ()  # best first
 
     @property
     def stale_uids(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from sslbench.leaderboard.board import Leaderboard, Row, StaleRow
 from sslbench.leaderboard.caveats import notes_on, short_arms, stamp
 from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import failure_groups, search_effort
+from sslbench.leaderboard.external import Beside, External, beside_ranking, external_notes
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.freshness import made_with, parted
 from sslbench.leaderboard.label_curve import label_curve
@@ -26,6 +28,7 @@ def rank_arms(
     facts: SweepFacts,
     *,
     units: Mapping[str, pd.DataFrame] | None = None,
+    externals: Sequence[External] = (),
 ) -> Leaderboard:
     """Rank the arms of one sweep on one data set by the test scores of their chosen recipes.
 
@@ -33,7 +36,8 @@ def rank_arms(
     scores; test scores only order the rows. `predictions` maps the uid of a confirm trial to its test cells:
     row_id, donor, label, `predicted/<protocol>`; `units` to its scores of single test donors, or of resamples of
     the cells of one, by protocol. Arms without a usable confirm trial are listed as holes. If no arm has one, the
-    leaderboard has no rows. Records of other data or of another version of a task are stale: listed, nothing else.
+    leaderboard has no rows. Records of other data or of another version of a task are stale: listed, nothing else. `externals` stand
+    beside the ranking, which is the same without them.
 
     Raises
     ------
@@ -48,9 +52,12 @@ def rank_arms(
     ranked = [record for record in records if record.arm not in facts.copies]
     standing = standing_of(ranked, frames, facts, measure=facts.measure(), without=split.unranked)
     if not isinstance(standing, Standing):
-        return _without_rows(records, facts, holes=standing, stale=split.stale)
+        beside = beside_ranking(externals, None, frames, facts)
+        bare = _without_rows(records, facts, holes=standing, stale=split.stale)
+        return _with_external(bare, beside)
+    beside = beside_ranking(externals, standing, frames, facts)
     rows = _rows(standing, records=records, facts=facts)
-    return Leaderboard(
+    board = Leaderboard(
         rows=rows,
         metric=standing.comparison.measure.metric,
         verdict=verdict(rows, standing.comparison, facts=facts),
@@ -65,6 +72,7 @@ def rank_arms(
         label_curve=label_curve(records, frames, facts, whole=standing),
         stale=split.stale,
     )
+    return _with_external(board, beside)
 
 
 def shared_ranks(arms: Sequence[str], comparison: Comparison) -> list[int]:
@@ -148,4 +156,16 @@ def _without_rows(
         holes=holes,
         failures=failure_groups(records),
         stale=stale,
+    )
+
+
+def _with_external(board: Leaderboard, beside: Beside) -> Leaderboard:
+    further = {name for row in beside.rows for name in row.test_by_protocol}
+    return replace(
+        board,
+        external=beside.rows,
+        protocols=tuple(sorted({*board.protocols, *further})),
+        notes=(*board.notes, *external_notes(beside.rows)),
+        holes=(*board.holes, *beside.holes),
+        stale=(*board.stale, *beside.stale),
     )

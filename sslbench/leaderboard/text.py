@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import LabelCurve, Leaderboard, Row, StaleRow
+from sslbench.leaderboard.board import ExternalRow, LabelCurve, Leaderboard, Row, StaleRow
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.freshness import stale_line
 from sslbench.leaderboard.table import Table, label_table, main_table, protocol_table
@@ -18,9 +18,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_frame(board: Leaderboard) -> pd.DataFrame:
-    """Return one line a row of the leaderboard, then its stale rows; numbers as numbers, empty if there are none."""
+    """Return one line a row of the leaderboard, then its external and stale ones; numbers as numbers, empty if there are none."""
     ranked = [_values(board, row) for row in board.rows]
-    return pd.DataFrame([*ranked, *(_stale_values(board, row) for row in board.stale)])
+    external = [_external_values(board, row) for row in board.external]
+    return pd.DataFrame([*ranked, *external, *(_stale_values(board, row) for row in board.stale)])
 
 
 def render_csv(board: Leaderboard) -> str:
@@ -36,7 +37,7 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     """Return verdict, table, same-protocol table, notes, holes and failures as GitHub markdown."""
     lines = [f"## {_escaped(facts.sweep)} on {_escaped(facts.dataset)}", ""]
     lines += [_escaped(facts.question), "", f"**{_escaped(board.verdict)}**", ""]
-    if board.rows:
+    if board.rows or board.external:
         lines += [
             *_markdown_table(main_table(board, digits=3)),
             "",
@@ -89,6 +90,28 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         "recipe_params": "; ".join(f"{k}={v}" for k, v in sorted(row.params.items())),
         "test_openings": row.n_test_openings,
         "status": "ranked",
+        **row.made_with,
+    }
+
+
+def _external_values(board: Leaderboard, row: ExternalRow) -> dict[str, object]:
+    difference, metric = row.difference, board.metric.name
+    return {
+        "method": row.method,
+        "arm": row.name,
+        "regime": "external",
+        "protocol": row.protocol,
+        f"test_{metric}": row.test.mean,
+        "test_low": row.test.low,
+        "test_high": row.test.high,
+        "is_reference": False,
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
+        f"validation_{metric}": row.validation,
+        **{f"test/{name}/{metric}": row.test_by_protocol.get(name) for name in board.protocols},
+        "status": "external",
+        "saw_dataset": row.saw_dataset,
         **row.made_with,
     }
 

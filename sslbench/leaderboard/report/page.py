@@ -12,6 +12,7 @@ from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.report.background import facts_section, failures_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
+from sslbench.leaderboard.report.external import external_section
 from sslbench.leaderboard.report.labels import labels_section
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.ranking_table import differences_section, leaderboard_section
@@ -35,7 +36,7 @@ def render_html(
     shown = [r for r in records if r.arm not in facts.copies and r.uid not in left_out]
     material = Material(board=board, records=shown, predictions=predictions, facts=facts)
     sections = [leaderboard_section(material), differences_section(material)]
-    sections.append(stale_section(material))
+    sections += [external_section(material), stale_section(material)]
     if board.label_curve is not None:
         sections.append(labels_section(material, board.label_curve))
     if board.rows and board.metric.of_labels:

@@ -12,7 +12,13 @@ from sslbench.registry import EVALUATIONS
 
 PACKAGE = Path(sslbench.__file__).parent
 TABLE = Path(__file__).with_name("metric_sources.json")
-ROOMS = ("sslbench.evaluation", "sslbench.metrics")
+ROOMS = (
+    "sslbench.evaluation",
+    "sslbench.metrics",
+    "sslbench.neighbours",
+    "sslbench.probe",
+    "sslbench.standardisation",
+)
 WORDS = {"description"}  # keywords that are for people alone
 
 
