@@ -23,12 +23,14 @@ from sslbench.cli.question import Question, asked
 from sslbench.cli.same_cells import dataset_of
 from sslbench.cli.sweep import CELL_OPTIONS, SWEEPS_OWN, OwnCells, chosen_dataset
 from sslbench.data.catalogue import DatasetSpec
-from sslbench.errors import ConfigError
+from sslbench.errors import ConfigError, DataError
 from sslbench.metric_versions import metric_versions
 from sslbench.provenance import provenance
 from sslbench.search.spec import load_sweep
 
 if TYPE_CHECKING:
+    from sslbench.cli.matching import Matched
+    from sslbench.evaluation.base import EvaluationTask
     from sslbench.external_scores import ExternalScores
 
 
@@ -58,7 +60,7 @@ class Scoring:
 def score_file(scoring: Scoring, home: Home) -> int:
     """Check, score, show, and add the row to the sweep; nothing is written before all checks have passed."""
     from sslbench.cli.matching import Embedding, matched
-    from sslbench.external_scores import score_embedding, tasks_of_embeddings
+    from sslbench.external_scores import tasks_of_embeddings
 
     refuse_name(scoring.name, arms=())
     dataset = _described(scoring, home)
@@ -87,13 +89,7 @@ def score_file(scoring: Scoring, home: Home) -> int:
                 fix="name a sweep that has knn or linear_probe: --sweep",
             )
         with terminal.working("scoring"):
-            scores = score_embedding(
-                found.z,
-                found.store,
-                tasks,
-                label_fraction=rivals.spec.label_fraction,
-                seed=rivals.spec.seed,
-            )
+            scores = _scored(scoring, found, tasks)
     _show(scoring, scores, n_dimensions=found.z.shape[1])
     if rivals.folder is None or rivals.question is None:
         terminal.say(
@@ -120,6 +116,25 @@ def score_file(scoring: Scoring, home: Home) -> int:
     write_external(rivals.folder, record, predictions=scores.predictions, units=scores.units)
     _show_beside(rivals.folder, rivals.question, home)
     return OK
+
+
+def _scored(scoring: Scoring, found: Matched, tasks: dict[str, EvaluationTask]) -> ExternalScores:
+    from sslbench.errors import DivergedError
+    from sslbench.external_scores import score_embedding
+
+    spec = found.rivals.spec
+    try:
+        return score_embedding(
+            found.z, found.store, tasks, label_fraction=spec.label_fraction, seed=spec.seed
+        )
+    except DivergedError as error:
+        raise DataError(
+            "this embedding has no finite scores",
+            code="D336",
+            where=f"{scoring.file}, slot obsm/{scoring.obsm}",
+            found=str(error),
+            fix="scale it: single precision has to hold its distances",
+        ) from error
 
 
 def _described(scoring: Scoring, home: Home) -> DatasetSpec:

@@ -23,7 +23,7 @@ from sslbench.cli.question import asked
 from sslbench.cli.results import show_leaderboards
 from sslbench.cli.score import Scoring, score_file
 from sslbench.cli.sweep import OwnCells
-from sslbench.errors import ConfigError, DataError, RefusedError, SslbenchError
+from sslbench.errors import ConfigError, DataError, DivergedError, RefusedError, SslbenchError
 from sslbench.leaderboard.board import Leaderboard
 from sslbench.results import champion
 from tests.sslbench.cli.finished import finished_sweep, ledger_of
@@ -223,6 +223,16 @@ def refused(scoring: Scoring, home: Home, kind: type[SslbenchError], code: str, 
     assert raised.value.code == code
     assert says in str(raised.value)
     assert files(home.folder) == before
+
+
+def test_an_embedding_without_finite_scores_is_one_error(
+    home: Home, file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverges(*_: object, **__: object) -> None:
+        raise DivergedError("test/knn/macro_f1 is nan")
+
+    monkeypatch.setattr("sslbench.external_scores.score_embedding", diverges)
+    refused(mine(file()), home, DataError, "D336", "test/knn/macro_f1 is nan")
 
 
 def test_a_missing_embedding_names_those_that_are_there(
