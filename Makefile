@@ -4,6 +4,7 @@ SWEEP ?=
 DATA ?=
 TO ?= best
 PORT ?= 5000
+RUN ?=
 ARGS ?=
 
 VENV := .venv
@@ -13,7 +14,7 @@ BENCH_READY := $(VENV)/.bench-ready
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep check-sweep list status leaderboard ui pull sync check test test-nightly bench clean
+.PHONY: help setup sweep check-sweep list status leaderboard rerun ui pull sync check test test-nightly bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,6 +42,9 @@ status: $(READY)  ## [SWEEP=name]: how far the sweeps are
 
 leaderboard: $(READY)  ## [SWEEP=name]: rank again from the ledger and write the report
 	$(BIN)/sslbench leaderboard $(SWEEP) $(ARGS)
+
+rerun: $(READY)  ## RUN=uid: repeat a finished trial and say whether its scores come out again
+	$(BIN)/sslbench rerun $(RUN) $(ARGS)
 
 ui: $(READY)  ## the MLflow UI on 127.0.0.1 [PORT=5000]
 	$(BIN)/sslbench ui --port $(PORT) $(ARGS)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sslbench.config import TrialConfig, fingerprint
 from sslbench.errors import SetupError
+from sslbench.metric_versions import metric_versions
 from sslbench.results import (
     RECORD_SCHEMA,
     CurvePoint,
@@ -85,6 +86,9 @@ class Job(BaseModel):
             failure=failure,
             curve=curve,
             provenance=provenance,
+            metric_versions=metric_versions(
+                (task.name for task in self.config.evaluation), confirm=self.stage == "confirm"
+            ),
             started_unix_ms=started_unix_ms,
             ended_unix_ms=time.time_ns() // 1_000_000,
             files=attempt.hashes(),
@@ -200,16 +204,15 @@ class Ledger:
 
     def record(self, uid: str) -> TrialRecord | None:
         """Return the record of a trial that has ended, or None."""
-        attempt = self.attempt(uid)
-        return attempt.record() if attempt else None
+        return attempt.record() if (attempt := self.attempt(uid)) else None
 
     def records(self, *, reads: Collection[str] | None = None) -> dict[str, TrialRecord]:
         """Return the records of all trials that have ended, by uid, in the order they ended.
 
         A record holds its whole configuration, so that the plan beside it is not read. `reads`: see `Attempt.record`.
         """
-        found = {uid: attempt.record(reads=reads) for uid, attempt in self._latest()}
-        ended = [(uid, record) for uid, record in found.items() if record is not None]
+        found = ((uid, attempt.record(reads=reads)) for uid, attempt in self._latest())
+        ended = [(uid, record) for uid, record in found if record is not None]
         return dict(sorted(ended, key=lambda item: (item[1].ended_unix_ms, item[0])))
 
     def _latest(self) -> Iterator[tuple[str, Attempt]]:
@@ -217,10 +220,9 @@ class Ledger:
         trials = os.scandir(self.trials) if self.trials.is_dir() else ()
         for trial in filter(os.DirEntry.is_dir, trials):
             inside = {entry.name: entry for entry in os.scandir(trial)}
-            tries = {_number(name): name for name in inside if _number(name)}
-            latest = max((n for n, name in tries.items() if inside[name].is_dir()), default=None)
-            if JOB in inside and latest is not None:
-                yield trial.name, Attempt(Path(trial.path, tries[latest]))
+            tries = {n: f for name, f in inside.items() if (n := _number(name)) and f.is_dir()}
+            if JOB in inside and tries:
+                yield trial.name, Attempt(Path(tries[max(tries)]))
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from sslbench.errors import ConfigError
+from sslbench.metric_versions import other_versions
 from sslbench.registry import EVALUATIONS, PRETEXTS
 
 Direction = Literal["max", "min"]
@@ -147,6 +148,10 @@ class TrialRecord(BaseModel):
         (), description="the reports of a stopped or failed trial; a finished one has result.curve"
     )
     provenance: dict[str, str] = Field(description="versions, commit, dirty flag")
+    metric_versions: dict[str, str] = Field(
+        {},
+        description="evaluation task → the version it was scored by; what is not named is unknown",
+    )
     started_unix_ms: int
     ended_unix_ms: int
     files: dict[str, str] = Field({}, description="name → SHA-256 of the files beside this record")
@@ -214,16 +219,31 @@ def champion(records: Iterable[TrialRecord]) -> Champion | None:
     An arm is judged by the mean over the seeds of its chosen recipe, under the protocol where that mean is best, in
     the metric of the objective; another task's score of that name counts only if it is macro F1, which all tasks mean
     alike. Scores of a projector and of a fine-tuned copy do not count: the model that is taken home embeds without
-    them. Nor do arms that learnt from fewer of the labels than others.
-    Arms of every regime but controls count if they left a checkpoint; None if none did. Ties go to the arm that comes first by
+    them. Nor do arms that learnt from fewer of the labels than others, nor trials on other data or scored by another
+    version of a task than the one confirmed last. Arms of every regime but controls count if they left a checkpoint;
+    None if none did. Ties go to the arm that comes first by
     name and to the lowest seed. Test scores are never looked at.
     """
-    given = list(records)
+    given = _scored_alike(records)
     most = max((_label_fraction(record) for record in given), default=1.0)
     known = [r for r in given if _label_fraction(r) == most and not _is_control(r)]
     arms = sorted({record.arm for record in known})
     found = [best for arm in arms if (best := _best_of_arm(known, arm)) is not None]
     return max(found, key=lambda best: best.validation, default=None)
+
+
+def _scored_alike(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the records that can be compared with the confirm trial that ended last."""
+    given = sorted(records, key=lambda record: (record.ended_unix_ms, record.uid))
+    last = next((record for record in reversed(given) if record.stage == "confirm"), None)
+    if last is None:
+        return given
+    return [
+        record
+        for record in given
+        if record.data_fingerprint == last.data_fingerprint
+        and not other_versions(record.metric_versions, last.metric_versions)
+    ]
 
 
 def _best_of_arm(records: list[TrialRecord], arm: str) -> Champion | None:

@@ -28,8 +28,10 @@ from sslbench.cli.options import (
     LabelKeyOption,
     ModelOption,
     OverrideOption,
+    SawDataset,
     SweepArgument,
 )
+from sslbench.cli.places import TRACKING
 from sslbench.errors import SslbenchError
 
 app = typer.Typer(
@@ -42,7 +44,6 @@ app = typer.Typer(
 )
 
 app.add_typer(data_verbs, name="data")
-TRACKING = Path("tracking")
 
 
 @app.command()
@@ -131,6 +132,20 @@ def leaderboard(
 
 
 @app.command()
+def rerun(
+    run: Annotated[
+        str, typer.Argument(help="a trial: its uid, the start of it, or its run in MLflow")
+    ],
+    home: HomeOption = TRACKING,
+) -> None:
+    """Repeat a finished trial beside the ledger, and say whether its scores come out again."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.rerun import rerun as repeat
+
+    raise typer.Exit(repeat(Home(home.absolute()), run))
+
+
+@app.command()
 def pull(
     to: Annotated[Path, typer.Option("--to", help="folder to make")],
     sweep: Annotated[
@@ -183,6 +198,44 @@ def annotate(
 
     slot = counts.value if counts else None
     annotate_file(file, model=model, out=out, counts=slot, device=device.value, force=force)
+
+
+@app.command()
+def score(
+    file: CellsArgument,
+    obsm: Annotated[str, typer.Option("--obsm", help="the embedding: a key of obsm")],
+    name: Annotated[str, typer.Option("--name", help="what the row is called")],
+    saw_dataset: Annotated[
+        SawDataset,
+        typer.Option("--saw-dataset", help="was what made it trained on these cells"),
+    ] = SawDataset.unknown,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", help="the newest on these cells if left out")
+    ] = None,
+    data: DataOption = None,
+    label_key: LabelKeyOption = None,
+    donor_key: DonorKeyOption = None,
+    batch_key: BatchKeyOption = None,
+    counts: CountsOption = None,
+    force: Annotated[bool, typer.Option("--force", help="replace a row of that name")] = False,
+    home: HomeOption = TRACKING,
+) -> None:
+    """Score an embedding made elsewhere by a sweep's protocols, and show it beside the sweep's arms."""
+    from sslbench.cli.places import Home
+    from sslbench.cli.score import Scoring, score_file
+    from sslbench.cli.sweep import OwnCells
+
+    slot = counts.value if counts else None
+    scoring = Scoring(
+        file=file,
+        obsm=obsm,
+        name=name,
+        saw_dataset=saw_dataset.value,
+        sweep=sweep,
+        cells=OwnCells(data, label_key, donor_key, batch_key, slot),
+        force=force,
+    )
+    raise typer.Exit(score_file(scoring, Home(home.absolute())))
 
 
 @app.command()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sslbench.cli.earlier import of_earlier_data
+from sslbench.cli.external import read_externals
 from sslbench.cli.keeping import keeping_everything
 from sslbench.cli.maps import EMBEDDING
 from sslbench.cli.places import Home
@@ -18,6 +20,7 @@ from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.data.manifest import StoreManifest
 from sslbench.data.report import describe_data, describe_split
 from sslbench.ledger import Ledger, write_atomically
+from sslbench.metric_versions import known_versions
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.results import MetricKey, TrialRecord, scored_task, suffix_at
@@ -65,7 +68,15 @@ def answer(folder: Path, question: Question) -> Answer:
         predictions = confirm_frames(ledger, records, PREDICTIONS)
         units = confirm_frames(ledger, records, UNITS)
         facts = sweep_facts(question, records)
-        board = rank_arms(records, predictions, facts, units=units)
+        externals, unreadable = read_externals(folder)
+        board = rank_arms(
+            [*records, *of_earlier_data(folder, question)],
+            predictions,
+            facts,
+            units=units,
+            externals=externals,
+        )
+        board = replace(board, holes=(*board.holes, *unreadable))
     return Answer(
         board=board,
         facts=facts,
@@ -140,6 +151,9 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         label_fraction=spec.label_fraction,
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),
+        data_fingerprint=question.cells_fingerprint,
+        metric_versions=known_versions(given["name"] for given in spec.evaluation),
+        command=question.command,
         notes=(*sweep_notes(question), *reference_notes(spec, records)),
         claim=spec.claim,
         first_rung=spec.halving.first_rung,
@@ -223,7 +237,7 @@ def write_report(home: Home, found: Answer) -> list[Path]:
             board, found.records, found.predictions, facts, maps=maps, importance=found.importance
         ),
     )
-    if not board.rows:
+    if not (board.rows or board.stale or board.external):
         return [page]
     return [page, *_write_board(page, board, facts), *([kept] if maps else [])]
 
@@ -243,7 +257,7 @@ def _write_board(page: Path, board: Leaderboard, facts: SweepFacts) -> list[Path
     for suffix, text in texts.items():
         write_atomically(page.with_suffix(suffix), text)
     write_table(to_frame(board), page.with_suffix(".parquet"))
-    pictures = [page.with_suffix(suffix) for suffix in (".png", ".svg")]
+    pictures = [page.with_suffix(suffix) for suffix in (".png", ".svg") if board.rows]
     for picture in pictures:
         draw_leaderboard(board, facts, picture)
     return [*(page.with_suffix(suffix) for suffix in (*texts, ".parquet")), *pictures]

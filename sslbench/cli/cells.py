@@ -54,7 +54,7 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
         )
     spec = with_controls(spec)
     with terminal.working("preparing the cells"):
-        ready = replace(_built(dataset, spec, home), left_out=left_out)
+        ready = replace(built(dataset, spec, home), left_out=left_out)
     terminal.say("data", describe_data(ready.manifest))
     terminal.say("split", describe_split(ready.manifest))
     if ready.corpus_manifest is not None:
@@ -63,7 +63,8 @@ def prepared(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> tuple[SweepSp
     return retuned(spec, open_cells(ready.store, "train")), ready
 
 
-def _built(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
+def built(dataset: DatasetSpec, spec: SweepSpec, home: Home) -> Prepared:
+    """Return the stores of a sweep, built where they are not there yet."""
     from sslbench.data.store import prepare_store
 
     n_top_genes = spec.dataset.n_top_genes

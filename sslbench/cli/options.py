@@ -31,6 +31,14 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class SawDataset(StrEnum):
+    """Whether what made an embedding was trained on these cells."""
+
+    yes = "yes"
+    no = "no"
+    unknown = "unknown"
+
+
 HomeOption = Annotated[Path, typer.Option("--home", help="folder of ledger, stores and reports")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="where the model is run")]
 FormatOption = Annotated[Format, typer.Option("--format", help="for people, or for programs")]

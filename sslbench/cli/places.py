@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sslbench.errors import ConfigError, nearest
 
-SWEEPS = Path("sweeps")
+SWEEPS, TRACKING = Path("sweeps"), Path("tracking")
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,19 @@ class Question(Frozen):
     )  # cells of each split that have the second modality
     data_fingerprint: str = ""  # of all cells that a trial may see; "": that of the cell store
     labels_left: tuple[LabelsLeft, ...] = ()  # at the sweep's own share of them, then further ones
+    described: dict[str, Any] | None = None  # the data set, as it was described and found
+    command: str = ""  # that asked it; "": a question of before commands were noted
     left_out: tuple[str, ...] = ()  # arms and tasks of the sweep file that these cells do not allow
 
     @property
     def sweep_spec(self) -> SweepSpec:
         """The sweep, checked again."""
         return SweepSpec.model_validate(self.spec)
+
+    @property
+    def cells_fingerprint(self) -> str:
+        """The fingerprint of all cells that a trial may see, which its record carries."""
+        return self.data_fingerprint or str(self.data["fingerprint"])
 
 
 def new_execution() -> str:

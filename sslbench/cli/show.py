@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from sslbench.cli import terminal
 from sslbench.leaderboard.fitting import label_lines, terminal_tables
+from sslbench.leaderboard.freshness import stale_line
 from sslbench.leaderboard.table import HOW_TO_READ, part_text
 from sslbench.provenance import version_of
 
@@ -36,7 +37,7 @@ def show_header() -> None:
 def show_answer(found: Answer, *, insight: bool = True) -> None:
     """Print the leaderboard, its caveats and the verdict, and which options matter if `insight`."""
     board = found.board
-    if board.rows:
+    if board.rows or board.external:
         for table in terminal_tables(board, digits=2, width=terminal.table_width()):
             terminal.print_table([column.title for column in table.columns], table.rows)
             terminal.out.print()
@@ -52,6 +53,8 @@ def show_answer(found: Answer, *, insight: bool = True) -> None:
         terminal.say("matters", matters)
     for line in (*board.notes, *board.holes):
         terminal.say("note", line)
+    for row in board.stale:
+        terminal.say("stale", stale_line(row, digits=2))
     for group in board.failures:
         text = f"{group.n_trials} x {group.arm} ({group.stage}) {group.kind}: {group.message}"
         terminal.say("failed", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer
 from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.counted import labels_left, modality_measured
+from sslbench.cli.earlier import refuse_other_versions
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
-from sslbench.cli.places import Home, sweep_file
+from sslbench.cli.places import TRACKING, Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.report_seal import current_report
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
@@ -38,6 +40,7 @@ class OwnCells(NamedTuple):
     counts: str | None = None
 
 
+CELL_OPTIONS = ("--data", "--label-key", "--donor-key", "--batch-key", "--counts")  # of OwnCells
 SWEEPS_OWN = OwnCells()  # the data set that the sweep file names
 
 
@@ -50,6 +53,15 @@ class Asked:
     cells: OwnCells = SWEEPS_OWN
     fresh: bool = False
 
+    def command(self, home: Home) -> str:
+        """Return the words that ask the same again, `--fresh` left out."""
+        keys = zip(CELL_OPTIONS, self.cells, strict=True)
+        words = ["sslbench", "sweep", self.sweep]
+        words += [word for override in self.overrides for word in ("-o", override)]
+        words += [word for option, value in keys if value is not None for word in (option, value)]
+        words += [] if home.folder == TRACKING.absolute() else ["--home", str(home.folder)]
+        return shlex.join(words)
+
 
 def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
     """Return the checked sweep and the description of the cells it is run on."""
@@ -59,18 +71,19 @@ def resolve(asked: Asked) -> tuple[SweepSpec, DatasetSpec]:
     return spec.model_copy(update={"dataset": chosen}), dataset
 
 
-def chosen_dataset(cells: OwnCells, spec: SweepSpec) -> DatasetSpec:
+def chosen_dataset(cells: OwnCells, spec: SweepSpec | None) -> DatasetSpec:
     """Return the sweep's own data set, or the user's: a data-set YAML or a file of cells with its keys."""
     data, *keys = cells
+    own = spec.dataset.name if spec is not None else ""
     if data is None or not data.rstrip("/").endswith(CELLS_SUFFIXES):
         if any(keys):
             raise ConfigError(
                 "keys and slots are given beside a file of cells; a data-set YAML holds its own",
                 code="C051",
-                where=data or spec.dataset.name,
+                where=data or own,
                 fix="--data my.h5ad, or write them into the YAML",
             )
-        return load_dataset(data or spec.dataset.name)
+        return load_dataset(data or own)
     if cells.label_key is None or cells.donor_key is None:
         raise ConfigError(
             "a file of cells needs its keys",
@@ -97,7 +110,8 @@ def run_sweep(asked: Asked, home: Home) -> int:
     with owned(folder):
         if asked.fresh:
             _set_aside(folder)
-        question = _asked_now(folder, name, spec, cells)
+        command = asked.command(home)
+        question = asked_now(folder, name, spec, cells, dataset, command)
         return _run(question, Ledger(folder), home)
 
 
@@ -111,7 +125,9 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Question:
+def asked_now(
+    folder: Path, name: str, spec: SweepSpec, cells: Prepared, dataset: DatasetSpec, command: str
+) -> Question:
     """Write the question down; the execution goes on if the folder has one."""
     before = read_question(folder)
     question = Question(
@@ -129,6 +145,8 @@ def _asked_now(folder: Path, name: str, spec: SweepSpec, cells: Prepared) -> Que
         labels_left=labels_left(spec, cells.store),
         modality_measured=modality_measured(cells.store),
         left_out=cells.left_out,
+        described=dataset.model_dump(mode="json"),
+        command=command,
     )
     write_question(Ledger(folder), question)
     return question
@@ -146,6 +164,8 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
         provenance=provenance(),
     )
     agenda = execution.agenda()
+    if not agenda.is_done():
+        refuse_other_versions(agenda.records(), question)
     _show_plan(execution.spec, agenda)
     with live_mirror(ledger, question, home) as mirror:
         if _search_and_confirm(execution, agenda):

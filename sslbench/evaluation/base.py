@@ -93,6 +93,10 @@ class EvaluationTask(ABC):
     What the class does not say that it needs, it does not look at: scores stay the same without it.
     """
 
+    # Raised by whoever changes what a score means: trials of another version are not compared.
+    version: ClassVar[int] = 1
+    # Installed packages that compute the scores: another version of one is another version of the task.
+    scored_with: ClassVar[tuple[str, ...]] = ()
     # The first one ranks. "max": 1 is the most; "min": 0 is the least.
     metrics: ClassVar[Mapping[str, Direction]]
     # What an arm must have to be scored ("encoder", "classifier", "decoder"); an arm without it is left out.

@@ -30,8 +30,10 @@ class Options(ComponentOptions):
 class Scib(EvaluationTask):
     """Scores a fixed random part of the labelled cells of known batch; nothing is fitted.
 
-    Needs the extra `sslbench[integration]`; its version is in the provenance of a trial.
+    Needs the extra `sslbench[integration]`; trials scored with another version of it are not compared.
     """
+
+    scored_with: ClassVar[tuple[str, ...]] = ("scib-metrics",)
 
     metrics: ClassVar[Mapping[str, Direction]] = {
         "total": "max",

@@ -72,11 +72,48 @@ class Row:
         None  # that of the arm's default recipe; None: it has not run to its end
     )
     is_control: bool = False  # part of the scale that the others are read on, and no rival
+    made_with: Mapping[str, str] = field(default_factory=dict)  # data, code and versions of tasks
 
     @property
     def kind(self) -> str:
         """What a reader sees in the column of regimes."""
         return "control" if self.is_control else self.regime
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaleRow:
+    """Trials of one arm that other data or another version of a task made: shown, never ranked or compared."""
+
+    arm: str
+    method: str
+    protocol: str  # of the arm's objective
+    test: float | None  # mean recorded score under it; None: never confirmed
+    n_seeds: int
+    reason: str  # which version differs, and what it is now
+    refresh: str  # the command; "" where the arm has a row of the present versions too
+    made_with: Mapping[str, str]
+    recipe: str
+    uids: tuple[str, ...]  # of search and confirm trials alike
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalRow:
+    """An embedding that was made elsewhere, scored on the same cells: no rank, no reference, no part in the verdict."""
+
+    name: str
+    obsm: str
+    saw_dataset: str  # "yes", "no" or "unknown": whether it was trained on these cells
+    protocol: str
+    test: Estimate
+    difference: Estimate | None  # to the reference; None without one
+    validation: float
+    test_by_protocol: Mapping[str, float]
+    made_with: Mapping[str, str]
+
+    @property
+    def method(self) -> str:
+        """The name of the row."""
+        return f"{self.name}/{self.obsm}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +209,14 @@ class Leaderboard:
         None  # None: no further share was asked for, or nothing could be scored
     )
     claim: JudgedClaim | None = None  # of a sweep that re-examines one
+
+    stale: tuple[StaleRow, ...] = ()
+    external: tuple[ExternalRow, ...] = ()  # best first
+
+    @property
+    def stale_uids(self) -> frozenset[str]:
+        """The trials that nothing here may be compared with."""
+        return frozenset(uid for row in self.stale for uid in row.uids)
 
     def row(self, arm: str) -> Row | None:
         """Return the row of `arm`, or None if it has none."""

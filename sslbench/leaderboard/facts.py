@@ -79,6 +79,14 @@ class SweepFacts:
         None  # updates before halving may stop a trial; None: nothing is known of it
     )
     scenario: str = "in_data"  # whose cells encoders were pretrained on
+    data_fingerprint: str = ""  # of the present data; "": that of the newest trial
+    metric_versions: Mapping[str, str] = field(default_factory=dict, hash=False)  # of present tasks
+    command: str = ""  # by which the sweep was asked; "": not known
+
+    @property
+    def refresh_command(self) -> str:
+        """The command that runs all trials anew, under the present versions."""
+        return f"{self.command or f'sslbench sweep {self.sweep}'} --fresh"
 
     @property
     def copies(self) -> frozenset[str]:

@@ -7,18 +7,20 @@ from dataclasses import replace
 
 import pandas as pd
 
-from sslbench.leaderboard.board import Leaderboard, Row
+from sslbench.leaderboard.board import Leaderboard, Row, StaleRow
 from sslbench.leaderboard.caveats import notes_on, short_arms, stamp
 from sslbench.leaderboard.claim_verdict import judged_claim
 from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.effort import default_score, failure_groups, search_effort
+from sslbench.leaderboard.external import Beside, External, beside_ranking, external_notes
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.freshness import made_with, parted
 from sslbench.leaderboard.label_curve import label_curve
 from sslbench.leaderboard.label_leaks import label_leaks
 from sslbench.leaderboard.predictions import TestFrames
 from sslbench.leaderboard.pruning import pruning_notes
 from sslbench.leaderboard.rank_stability import rank_intervals
-from sslbench.leaderboard.selection import Confirmed, refuse_mixed_data
+from sslbench.leaderboard.selection import Confirmed
 from sslbench.leaderboard.significance import holm
 from sslbench.leaderboard.standing import Standing, standing_of
 from sslbench.leaderboard.verdict import verdict, verdict_without_rows
@@ -31,6 +33,7 @@ def rank_arms(
     facts: SweepFacts,
     *,
     units: Mapping[str, pd.DataFrame] | None = None,
+    externals: Sequence[External] = (),
 ) -> Leaderboard:
     """Rank the arms of one sweep on one data set by the test scores of their chosen recipes.
 
@@ -38,24 +41,28 @@ def rank_arms(
     scores; test scores only order the rows. `predictions` maps the uid of a confirm trial to its test cells:
     row_id, donor, label, `predicted/<protocol>`; `units` to its scores of single test donors, or of resamples of
     the cells of one, by protocol. Arms without a usable confirm trial are listed as holes. If no arm has one, the
-    leaderboard has no rows.
+    leaderboard has no rows. Records of other data or of another version of a task are stale: listed, nothing else. `externals` stand
+    beside the ranking, which is the same without them.
 
     Raises
     ------
     DataError
-        If the records stem from different data, if arms were scored on different cells, or if a recorded score
-        is not what its predictions give.
+        If arms were scored on different cells, or if a recorded score is not what its predictions give.
     ConfigError
         If the metric of the objective is better when lower.
     """
-    refuse_mixed_data(records)
+    split = parted(records, facts)
+    records = split.fresh
     frames = TestFrames(predictions=predictions, units=units or {})
     ranked = [record for record in records if record.arm not in facts.copies]
-    standing = standing_of(ranked, frames, facts, measure=facts.measure())
+    standing = standing_of(ranked, frames, facts, measure=facts.measure(), without=split.unranked)
     if not isinstance(standing, Standing):
-        return _without_rows(records, facts, holes=standing)
+        beside = beside_ranking(externals, None, frames, facts)
+        bare = _without_rows(records, facts, holes=standing, stale=split.stale)
+        return _with_external(bare, beside)
+    beside = beside_ranking(externals, standing, frames, facts)
     rows = _rows(standing, records=records, facts=facts)
-    return Leaderboard(
+    board = Leaderboard(
         rows=rows,
         metric=standing.comparison.measure.metric,
         verdict=verdict(rows, standing.comparison, facts=facts),
@@ -73,7 +80,9 @@ def rank_arms(
         failures=failure_groups(records),
         label_curve=label_curve(records, frames, facts, whole=standing),
         claim=judged_claim(facts.claim, ranked, frames, facts) if facts.claim else None,
+        stale=split.stale,
     )
+    return _with_external(board, beside)
 
 
 def shared_ranks(arms: Sequence[str], comparison: Comparison) -> list[int]:
@@ -168,16 +177,21 @@ def _row(
         tuned=arm.chosen.score,
         default=default_score(records, arm=arm.arm, facts=facts),
         is_control=arm.arm in facts.controls,
+        made_with=made_with(arm.records),
     )
 
 
 def _without_rows(
-    records: Sequence[TrialRecord], facts: SweepFacts, *, holes: tuple[str, ...]
+    records: Sequence[TrialRecord],
+    facts: SweepFacts,
+    *,
+    holes: tuple[str, ...],
+    stale: tuple[StaleRow, ...],
 ) -> Leaderboard:
     return Leaderboard(
         rows=(),
         metric=facts.measure().metric,
-        verdict=verdict_without_rows(records),
+        verdict=verdict_without_rows(records, n_stale=sum(len(row.uids) for row in stale)),
         unit="cells",
         stamp="",
         reference=None,
@@ -186,4 +200,17 @@ def _without_rows(
         notes=facts.notes,
         holes=holes,
         failures=failure_groups(records),
+        stale=stale,
+    )
+
+
+def _with_external(board: Leaderboard, beside: Beside) -> Leaderboard:
+    further = {name for row in beside.rows for name in row.test_by_protocol}
+    return replace(
+        board,
+        external=beside.rows,
+        protocols=tuple(sorted({*board.protocols, *further})),
+        notes=(*board.notes, *external_notes(beside.rows)),
+        holes=(*board.holes, *beside.holes),
+        stale=(*board.stale, *beside.stale),
     )

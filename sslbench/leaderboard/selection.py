@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sslbench.errors import DataError
 from sslbench.leaderboard.metric import Measure
 from sslbench.leaderboard.predictions import TestFrames
 from sslbench.results import MetricKey, Regime, TrialRecord, chosen_trial, is_of_projector
@@ -100,18 +98,6 @@ def _stopped_choice(chosen: TrialRecord) -> tuple[str, ...]:
     return (
         f"{chosen.arm}: no search trial ran to its end; the best of the stopped ones was confirmed",
     )
-
-
-def refuse_mixed_data(records: Sequence[TrialRecord]) -> None:
-    """Raise DataError if the records stem from more than one version of the data."""
-    versions = Counter(r.data_fingerprint for r in records)
-    if len(versions) > 1:
-        raise DataError(
-            "these trials ran on more than one version of the data and cannot be ranked together",
-            code="D063",
-            found=", ".join(f"{name} ({n} trials)" for name, n in versions.most_common()),
-            fix="start anew on the present data with --fresh",
-        )
 
 
 def _why_none(records: Sequence[TrialRecord], arm: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sslbench.leaderboard.comparison import Comparison, compare
@@ -36,10 +36,15 @@ class Standing:
 
 
 def standing_of(
-    records: Sequence[TrialRecord], frames: TestFrames, facts: SweepFacts, *, measure: Measure
+    records: Sequence[TrialRecord],
+    frames: TestFrames,
+    facts: SweepFacts,
+    *,
+    measure: Measure,
+    without: Collection[str] = (),
 ) -> Standing | tuple[str, ...]:
-    """Return where the arms stand, or, if none can be compared, the holes that say why."""
-    names = _arm_names(records, facts)
+    """Return where the arms stand, or, if none can be compared, the holes that say why; `without` some arms."""
+    names = [name for name in _arm_names(records, facts) if name not in without]
     own = {name: [record for record in records if record.arm == name] for name in names}
     found = [confirmed_arm(own[name], frames, arm=name, measure=measure) for name in names]
     holes = tuple(hole for _, arm_holes in found for hole in arm_holes)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from sslbench.leaderboard.board import (
     ArmAtShare,
+    ExternalRow,
     JudgedPart,
     LabelCurve,
     Leaderboard,
@@ -59,17 +60,20 @@ def main_table(board: Leaderboard, *, digits: int) -> Table:
         Column(title="trials", align="right", key="trials"),
         Column(title="seconds", align="right", key="seconds"),
     )
-    return Table(columns=columns, rows=tuple(_main_cells(row, digits=digits) for row in board.rows))
+    ranked = [_main_cells(row, digits=digits) for row in board.rows]
+    beside = [_external_cells(row, digits=digits) for row in board.external]
+    return Table(columns=columns, rows=(*ranked, *beside))
 
 
 def protocol_table(board: Leaderboard, *, digits: int) -> Table:
     """Return the mean test score of every row under each protocol; a star marks the one that ranks the row."""
     columns = [Column(title=name, align="right") for name in board.protocols]
-    rows = [(row.method, *protocol_cells(board, row, digits=digits)) for row in board.rows]
+    shown: tuple[Row | ExternalRow, ...] = (*board.rows, *board.external)
+    rows = [(row.method, *protocol_cells(board, row, digits=digits)) for row in shown]
     return Table(columns=(Column(title="method"), *columns), rows=tuple(rows))
 
 
-def protocol_cells(board: Leaderboard, row: Row, *, digits: int) -> tuple[str, ...]:
+def protocol_cells(board: Leaderboard, row: Row | ExternalRow, *, digits: int) -> tuple[str, ...]:
     """Return the row's mean test score under each of the leaderboard's protocols."""
     return tuple(_protocol_cell(row, name, digits=digits) for name in board.protocols)
 
@@ -102,7 +106,7 @@ def _at_share(at: ArmAtShare | None, *, digits: int) -> str:
     return f"{_plain(at.test.mean, digits=digits)} {at.arm} ({at.protocol})"
 
 
-def _protocol_cell(row: Row, protocol: str, *, digits: int) -> str:
+def _protocol_cell(row: Row | ExternalRow, protocol: str, *, digits: int) -> str:
     score = row.test_by_protocol.get(protocol)
     if score is None:
         return ABSENT
@@ -191,6 +195,18 @@ def _main_cells(row: Row, *, digits: int) -> tuple[str, ...]:
         str(len(row.seeds)),
         trials_text(row.effort),
         seconds_text(row.effort),
+    )
+
+
+def _external_cells(row: ExternalRow, *, digits: int) -> tuple[str, ...]:
+    return (
+        ABSENT,
+        row.method,
+        "external",
+        row.protocol,
+        score_text(row.test, digits=digits),
+        gain_text(row.difference, digits=digits),
+        *(ABSENT for _ in ("p", "tuning", "seeds", "trials", "seconds")),
     )
 
 

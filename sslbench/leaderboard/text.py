@@ -8,8 +8,16 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from sslbench.leaderboard.board import JudgedClaim, LabelCurve, Leaderboard, Row
+from sslbench.leaderboard.board import (
+    ExternalRow,
+    JudgedClaim,
+    LabelCurve,
+    Leaderboard,
+    Row,
+    StaleRow,
+)
 from sslbench.leaderboard.facts import SweepFacts
+from sslbench.leaderboard.freshness import stale_line
 from sslbench.leaderboard.table import (
     HOW_TO_READ,
     Table,
@@ -24,8 +32,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_frame(board: Leaderboard) -> pd.DataFrame:
-    """Return one line a row of the leaderboard, numbers as numbers; empty if there are no rows."""
-    return pd.DataFrame([_values(board, row) for row in board.rows])
+    """Return one line a row of the leaderboard, then its external and stale ones; numbers as numbers, empty if there are none."""
+    ranked = [_values(board, row) for row in board.rows]
+    external = [_external_values(board, row) for row in board.external]
+    return pd.DataFrame([*ranked, *external, *(_stale_values(board, row) for row in board.stale)])
 
 
 def render_csv(board: Leaderboard) -> str:
@@ -43,7 +53,7 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     lines += [escaped(facts.question), "", f"**{escaped(board.verdict)}**", ""]
     if board.claim is not None:
         lines += _claim_lines(board.claim)
-    if board.rows:
+    if board.rows or board.external:
         lines += [
             *markdown_table(main_table(board, digits=3)),
             "",
@@ -56,6 +66,8 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     if board.label_curve is not None:
         lines += _label_lines(board.label_curve)
     lines += [*bullets("Notes", board.notes), *bullets("Holes", board.holes)]
+    stale = [stale_line(row, digits=3) for row in board.stale]
+    lines += bullets("Stale rows: not ranked, not compared", stale)
     failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
     return "\n".join([*lines, *bullets("Failed trials", failures)]).rstrip() + "\n"
 
@@ -110,6 +122,45 @@ def _values(board: Leaderboard, row: Row) -> dict[str, object]:
         "objective_default": row.default,
         "objective_tuned": row.tuned,
         "max_updates": row.effort.max_updates,
+        "status": "ranked",
+        **row.made_with,
+    }
+
+
+def _external_values(board: Leaderboard, row: ExternalRow) -> dict[str, object]:
+    difference, metric = row.difference, board.metric.name
+    return {
+        "method": row.method,
+        "arm": row.name,
+        "regime": "external",
+        "protocol": row.protocol,
+        f"test_{metric}": row.test.mean,
+        "test_low": row.test.low,
+        "test_high": row.test.high,
+        "is_reference": False,
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
+        f"validation_{metric}": row.validation,
+        **{f"test/{name}/{metric}": row.test_by_protocol.get(name) for name in board.protocols},
+        "status": "external",
+        "saw_dataset": row.saw_dataset,
+        **row.made_with,
+    }
+
+
+def _stale_values(board: Leaderboard, row: StaleRow) -> dict[str, object]:
+    return {
+        "method": row.method,
+        "arm": row.arm,
+        "protocol": row.protocol,
+        f"test_{board.metric.name}": row.test,
+        "is_reference": False,
+        "seeds": row.n_seeds,
+        "recipe": row.recipe,
+        "status": "stale",
+        **row.made_with,
+        "stale_because": row.reason,
     }
 
 

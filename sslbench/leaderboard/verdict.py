@@ -40,9 +40,13 @@ def verdict(rows: Sequence[Row], comparison: Comparison, *, facts: SweepFacts) -
     )
 
 
-def verdict_without_rows(records: Sequence[TrialRecord]) -> str:
-    """Say why there is no leaderboard."""
+def verdict_without_rows(records: Sequence[TrialRecord], *, n_stale: int = 0) -> str:
+    """Say why there is no leaderboard; `n_stale` trials beside `records` are of other versions."""
     n_failed = sum(r.outcome == "failed" for r in records)
+    if n_stale:
+        return (
+            f"No verdict: no arm has a row under the present versions ({n_stale} trials are stale)."
+        )
     if not records:
         return "No verdict: no trial has ended yet."
     if n_failed == len(records):

@@ -151,7 +151,6 @@ class SweepSpec(Frozen):
         for address, value in params.items():
             part, _, option = address.partition("/")
             parts[part][option] = value
-        evaluations = [EvaluationChoice.model_validate(e) for e in self.evaluation]
         return TrialConfig(
             dataset=self.dataset,
             scenario=self.scenario,
@@ -161,10 +160,14 @@ class SweepSpec(Frozen):
             pretext=PretextChoice.model_validate(parts["pretext"]),
             encoder=EncoderChoice.model_validate(parts["encoder"]),
             training=TrainingOptions.model_validate(parts["training"]),
-            evaluation=tuple(evaluations),
+            evaluation=self.config_evaluation(),
             objective=chosen.objective or self.objective.metric,
             seed=seed,
         )
+
+    def config_evaluation(self) -> tuple[EvaluationChoice, ...]:
+        """Return the evaluation tasks with their defaults written out."""
+        return tuple(EvaluationChoice.model_validate(given) for given in self.evaluation)
 
     def learns_from_corpus(self, arm: str) -> bool:
         """Say whether an arm is pretrained on the corpus and not on the target's training cells."""

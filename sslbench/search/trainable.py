@@ -12,6 +12,7 @@ from ray import tune
 
 from sslbench.errors import CollapsedError, DivergedError
 from sslbench.ledger import Attempt, Job, Ledger
+from sslbench.machine import machine
 from sslbench.results import CurvePoint, Failure, FailureKind, TrialRecord, TrialResult
 from sslbench.search.halving import is_scheduled_by
 from sslbench.trial import run_trial
@@ -31,7 +32,8 @@ def run_job(
     torch.set_num_threads(threads)
     book, uid = Ledger(Path(ledger)), config["uid"]
     cells = Cells(store=Path(store), corpus=Path(corpus) if corpus else None)
-    record = book.record(uid) or _run(book, uid, cells, device, provenance)
+    made_with = {**provenance, **machine(device, threads=threads)}
+    record = book.record(uid) or _run(book, uid, cells, device, made_with)
     tune.report(
         {
             "updates": _last_updates(record),

@@ -16,6 +16,7 @@ TORCH_FREE = [
     "sslbench.errors",
     "sslbench.registry",
     "sslbench.config",
+    "sslbench.metric_versions",
     "sslbench.results",
     "sslbench.ledger",
     "sslbench.plain_yaml",

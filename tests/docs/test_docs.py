@@ -134,7 +134,7 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
     import sslbench.cli.exit_codes as ends
 
     code = {e.exit_code for e in (ConfigError, DataError, SetupError, RefusedError)}
-    code |= {ends.OK, ends.FAILED_TRIALS, ends.NOT_SYNCED, ends.INTERRUPTED}
+    code |= {ends.OK, ends.FAILED_TRIALS, ends.NOT_SYNCED, ends.INTERRUPTED, ends.NOT_REPRODUCED}
     table = TEXTS["README.md"].split("| code | meaning |")[1].split("\n\n")[0]
     assert {int(n) for n in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == code
 

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable
 
 from sslbench.leaderboard.report.material import Material
+from sslbench.leaderboard.report.versions import made_with_facts
 
 MAX_MESSAGE = 300
 
@@ -48,6 +49,7 @@ def facts_section(material: Material) -> str:
         *_recipes(material),
         ("versions", " · ".join(f"{name} {version}" for name, version in facts.versions)),
         ("commit", facts.commit),
+        *made_with_facts(material),
     ]
     items = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in pairs)
     return f"<section><h2>Data, budget, versions</h2><dl>{items}</dl></section>"

@@ -15,6 +15,7 @@ from sslbench.leaderboard.report.budget import budget_section
 from sslbench.leaderboard.report.claim import claim_section
 from sslbench.leaderboard.report.classes import class_f1_section, confusion_section
 from sslbench.leaderboard.report.curves import history_section, learning_curves_section
+from sslbench.leaderboard.report.external import external_section
 from sslbench.leaderboard.report.importance import importance_section
 from sslbench.leaderboard.report.labels import labels_section
 from sslbench.leaderboard.report.maps import maps_section
@@ -25,6 +26,7 @@ from sslbench.leaderboard.report.ranking_table import differences_section, leade
 from sslbench.leaderboard.report.scib import scib_section
 from sslbench.leaderboard.report.slices import slices_section
 from sslbench.leaderboard.report.style import stylesheet
+from sslbench.leaderboard.report.versions import stale_section
 from sslbench.results import TrialRecord
 
 # Even if a name slipped through unescaped, the browser would load and run nothing.
@@ -44,7 +46,8 @@ def render_html(
 
     `maps` are those of the finalists' test cells by uid of the trial: row_id, batch, x, y.
     """
-    shown = [record for record in records if record.arm not in facts.copies]
+    left_out = board.stale_uids
+    shown = [r for r in records if r.arm not in facts.copies and r.uid not in left_out]
     material = Material(
         board=board,
         records=shown,
@@ -55,6 +58,7 @@ def render_html(
     )
     sections = [claim_section(material, board.claim)] if board.claim is not None else []
     sections += [leaderboard_section(material), differences_section(material)]
+    sections += [external_section(material), stale_section(material)]
     if board.label_curve is not None:
         sections.append(labels_section(material, board.label_curve))
     if board.rows and board.metric.of_labels:

@@ -67,7 +67,9 @@ def _main(material: Material) -> str:
     head = "".join(f"<th{_numeric(column)}>{html.escape(column.title)}</th>" for column in columns)
     rows = "".join(
         _row(material, row, list(zip(table.columns, cells, strict=True)), scale=scale)
-        for row, cells in zip(board.rows, table.rows, strict=True)
+        for row, cells in zip(
+            board.rows, table.rows, strict=False
+        )  # external rows have their section
     )
     axis = "".join(
         f'<td class="plot">{tick_track(scale)}</td>' if column.key == "test" else "<td></td>"

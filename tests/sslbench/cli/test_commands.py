@@ -53,6 +53,10 @@ def test_help_imports_nothing_heavy() -> None:
         (("leaderboard",), 2, "make sweep SWEEP="),
         (("status", "smoke"), 2, "make sweep SWEEP=smoke"),
         (("pull", "--to", "winner"), 2, "make sweep"),
+        (("rerun", "0123"), 2, "there is no trial '0123'"),
+        (("score", "a.h5ad", "--obsm", "X", "--name", "a"), 2, "nothing says which cells"),
+        (("score", "a.h5ad", "--obsm", "X", "--name", "a/b", "--sweep", "smoke"), 2, "a name has"),
+        (("score", "a.h5ad", "--obsm", "X", "--name", "a", "--sweep", "smoke"), 3, "no such file"),
         (("embed", "a.h5ad", "--model", "best", "--out", "a.h5ad"), 7, "never changed"),
     ],
 )

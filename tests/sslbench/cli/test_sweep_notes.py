@@ -10,22 +10,10 @@ from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.question import Question
 from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.search.spec import SweepSpec
+from tests.sslbench.cli.questions import manifest
 
 MAE = {"pretext": {"name": "masked"}, "encoder": {"name": "mlp"}}
 SUPERVISED = {"pretext": {"name": "supervised"}, "encoder": {"name": "mlp"}}
-
-
-def manifest(**changes: Any) -> dict[str, Any]:
-    given = {
-        "dataset": "pbmc_cite", "title": "", "source": "", "licence": "", "citation": "", "fingerprint": "f" * 16,
-        "split_hash": "", "source_file": "", "source_sha256": "", "counts_slot": "X", "counts_reason": "whole numbers",
-        "n_cells": 1200, "n_genes": 500, "n_genes_in_source": 500, "n_top_genes": None, "n_empty_cells_dropped": 0,
-        "n_excluded_cells": 0, "label_names": ("B", "T"), "excluded_labels": {}, "n_unlabelled": 0, "split_by": "donor",
-        "split_rule": "", "cells_per_split": {"train": 1, "val": 1, "test": 1},
-        "donors_per_split": {"train": ("a",), "val": ("b",), "test": ("c",)},
-        "leak_checks": (("duplicates", True, "none"),), "files": {},
-    }  # fmt: skip
-    return given | changes
 
 
 def question(

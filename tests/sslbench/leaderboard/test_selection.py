@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sslbench.errors import DataError
 from sslbench.leaderboard.metric import Measure, ranked_metric
 from sslbench.leaderboard.predictions import TestFrames
-from sslbench.leaderboard.selection import Confirmed, confirmed_arm, refuse_mixed_data
+from sslbench.leaderboard.selection import Confirmed, confirmed_arm
 from sslbench.results import TrialRecord, chosen_trial
 from tests.sslbench.leaderboard.fake_sweep import MAE, PCA, SUPERVISED, FakeSweep, fake_sweep
 
@@ -157,11 +156,3 @@ def test_seeds_are_in_order_so_that_arms_pair_by_position() -> None:
     assert seeds == sorted(seeds)
     knn = [r.result.scores["val/knn/macro_f1"] for r in arm.records if r.result]
     assert arm.validation["knn"] == pytest.approx(np.mean(knn))
-
-
-def test_records_of_two_versions_of_the_data_are_refused() -> None:
-    sweep = fake_sweep([PCA])
-    refuse_mixed_data(sweep.records)
-    mixed = [*sweep.records, changed(sweep.records[0], data_fingerprint="another")]
-    with pytest.raises(DataError, match="more than one version of the data"):
-        refuse_mixed_data(mixed)

@@ -8,6 +8,7 @@ import torch
 from sslbench.config import TrialConfig
 from sslbench.errors import CollapsedError, DataError, DivergedError
 from sslbench.ledger import Job, Ledger
+from sslbench.machine import machine
 from sslbench.pretext.base import Loss
 from sslbench.registry import PRETEXTS
 from sslbench.search import trainable
@@ -80,7 +81,8 @@ def test_a_finished_trial_is_recorded_with_scores_curve_and_provenance(worker):
     assert record.outcome == "finished"
     assert record.result.scores[OBJECTIVE] == record.objective_value
     assert record.result.curve[-1].updates == 6
-    assert record.provenance == {"commit": "c"}
+    assert record.provenance == {"commit": "c", **machine("cpu", threads=1)}
+    assert record.provenance["threads"] == "1"
     assert 0 < record.started_unix_ms <= record.ended_unix_ms
     assert not [key for key in record.result.scores if key.startswith("test/")]
 
