@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -212,6 +213,13 @@ class Leaderboard:
 
     stale: tuple[StaleRow, ...] = ()
     external: tuple[ExternalRow, ...] = ()  # best first
+
+    @property
+    def on_axis(self) -> tuple[Row, ...]:
+        """The rows that an axis of scores is drawn for: others are controls so far below that no interval could be read."""
+        shown = [row for row in self.rows if not row.is_control or row.regime == "untrained"]
+        lowest = min((row.test.mean for row in shown), default=-math.inf)
+        return tuple(row for row in self.rows if row in shown or row.test.mean >= lowest)
 
     @property
     def stale_uids(self) -> frozenset[str]:

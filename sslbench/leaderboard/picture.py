@@ -43,7 +43,11 @@ def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
     axes = figure.add_axes((0.27, 0.55 / height, 0.3, top - 0.55 / height))
     _draw_frame(axes, board)
     for position, row in enumerate(board.rows):
-        _draw_row(axes, row, position=position)
+        _describe_row(axes, row, position=position)
+        if row in board.on_axis:
+            _draw_row(axes, row, position=position)
+        else:
+            _beside(axes, 0.0, position, "◂", color=_COLOUR["untrained"])
     about = {"Date": None} if file.suffix == ".svg" else {"Software": None}
     with rc_context({"svg.hashsalt": "sslbench"}):
         figure.savefig(file, metadata=about)
@@ -76,6 +80,9 @@ def _draw_row(axes: Axes, row: Row, *, position: int) -> None:
         solid_capstyle="round",
     )
     axes.plot([row.test.mean], [position], marker="o", color=colour, markersize=7, mec="white")
+
+
+def _describe_row(axes: Axes, row: Row, *, position: int) -> None:
     _beside(axes, -0.83, position, f"{row.rank}   {_shortened(row.method)}", color=_INK)
     _beside(axes, -0.06, position, row.protocol, color=_INK_2, align="right")
     _beside(axes, 1.03, position, score_text(row.test, digits=3), color=_INK)

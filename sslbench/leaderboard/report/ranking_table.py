@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from sslbench.leaderboard.board import Row
 from sslbench.leaderboard.report.material import Material
 from sslbench.leaderboard.report.svg import Scale
-from sslbench.leaderboard.report.whiskers import interval_track, shared_scale, tick_track
+from sslbench.leaderboard.report.whiskers import (
+    below_track,
+    interval_track,
+    shared_scale,
+    tick_track,
+)
 from sslbench.leaderboard.table import (
     CHOSEN,
     Column,
@@ -63,7 +68,7 @@ def _main(material: Material) -> str:
     board = material.board
     table = main_table(board, digits=3)
     columns = [column for column in table.columns if column.key != "regime"]  # beside the method
-    scale = shared_scale([row.test for row in board.rows])
+    scale = shared_scale([row.test for row in board.on_axis])
     head = "".join(f"<th{_numeric(column)}>{html.escape(column.title)}</th>" for column in columns)
     rows = "".join(
         _row(material, row, list(zip(table.columns, cells, strict=True)), scale=scale)
@@ -83,7 +88,11 @@ def _main(material: Material) -> str:
 
 def _row(material: Material, row: Row, cells: Sequence[tuple[Column, str]], *, scale: Scale) -> str:
     colour, tip = material.colour(row.arm), f"{row.method}: {score_text(row.test, digits=3)}"
-    track = interval_track(row.test, scale=scale, colour=colour, tip=tip)
+    track = (
+        interval_track(row.test, scale=scale, colour=colour, tip=tip)
+        if row in material.board.on_axis
+        else below_track(scale, colour=colour, tip=tip)
+    )
     of_key = {column.key: html.escape(cell) for column, cell in cells}
     drawn = {
         "rank": f'<td class="n rank">{of_key["rank"]}</td>',

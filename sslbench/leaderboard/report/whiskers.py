@@ -45,6 +45,11 @@ def interval_track(
     return _track(scale, marks + below, colour=colour, tip=f"{tip}; {values}", height=_TALL)
 
 
+def below_track(scale: Scale, *, colour: str, tip: str) -> str:
+    """Return a track of a value that lies left of the scale."""
+    return _track(scale, '<text class="t" x="0" y="17">◂</text>', colour=colour, tip=tip)
+
+
 def dots_track(
     value: float, other: float | None, *, scale: Scale, colours: Sequence[str], tip: str
 ) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from sslbench.leaderboard.board import Leaderboard
 from sslbench.leaderboard.ranking import rank_arms
 from sslbench.leaderboard.report.page import render_html
@@ -85,3 +87,16 @@ def test_the_picture_of_differences_is_of_rivals_alone() -> None:
     differences = page.split("<h2>Difference to the best")[1].split("</section>")[0]
     assert "mae/mlp" in differences
     assert "majority" not in differences
+
+
+@pytest.mark.parametrize(("accuracy", "is_drawn"), [(0.1, False), (0.95, True)])
+def test_the_axis_is_drawn_for_rivals_and_a_control_far_below_is_marked_as_lying_left_of_it(
+    accuracy: float, is_drawn: bool
+) -> None:
+    sweep = fake_sweep([MAE, SUPERVISED, RANDOM_INIT, replace(MAJORITY, accuracy=accuracy)])
+    board = sweep.ranked()
+    drawn = [row.arm for row in board.on_axis]
+    assert {"mae", "supervised", "random_init"} <= set(drawn)
+    assert ("majority" in drawn) == is_drawn
+    page = render_html(board, sweep.records, sweep.predictions, sweep.facts)
+    assert page.count("◂") == (0 if is_drawn else 1)
