@@ -220,13 +220,13 @@ def champion(records: Iterable[TrialRecord]) -> Champion | None:
     the metric of the objective; another task's score of that name counts only if it is macro F1, which all tasks mean
     alike. Scores of a projector and of a fine-tuned copy do not count: the model that is taken home embeds without
     them. Nor do arms that learnt from fewer of the labels than others, nor trials on other data or scored by another
-    version of a task than the one confirmed last. Arms of every regime but controls count if they left a checkpoint;
-    None if none did. Ties go to the arm that comes first by
-    name and to the lowest seed. Test scores are never looked at.
+    version of a task than the one confirmed last. Arms of every regime count if they left a checkpoint, but for
+    controls and for classifiers without an embedding of their own; None if none did. Ties go to the arm that comes
+    first by name and to the lowest seed. Test scores are never looked at.
     """
     given = _scored_alike(records)
     most = max((_label_fraction(record) for record in given), default=1.0)
-    known = [r for r in given if _label_fraction(r) == most and not _is_control(r)]
+    known = [r for r in given if _label_fraction(r) == most and _is_worth_taking(r)]
     arms = sorted({record.arm for record in known})
     found = [best for arm in arms if (best := _best_of_arm(known, arm)) is not None]
     return max(found, key=lambda best: best.validation, default=None)
@@ -269,9 +269,11 @@ def _label_fraction(record: TrialRecord) -> float:
     return float(record.config.get("label_fraction", 1.0))
 
 
-def _is_control(record: TrialRecord) -> bool:
+def _is_worth_taking(record: TrialRecord) -> bool:
     name = record.config.get("pretext", {}).get("name")
-    return name in PRETEXTS.names() and bool(PRETEXTS.constant(name, "is_control"))
+    if name not in PRETEXTS.names():
+        return True
+    return bool(PRETEXTS.constant(name, "embeds") and not PRETEXTS.constant(name, "is_control"))
 
 
 def _means_by_protocol(

@@ -148,3 +148,12 @@ def test_a_control_is_never_taken_home_however_well_it_validates(pretext: str) -
     )
     assert best is not None
     assert best.record.arm == "mae"
+
+
+def test_a_classifier_without_an_embedding_of_its_own_is_not_taken_home() -> None:
+    config = {"seed": 1, "pretext": {"name": "logistic_regression"}}
+    best = champion(
+        [*arm("classifier", scores(0.99, 0.99), config=config), *arm("mae", scores(0.5, 0.5))]
+    )
+    assert best is not None
+    assert best.record.arm == "mae"
