@@ -11,6 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+# Fast tests share the cores; slow ones run real sweeps, which take all cores themselves.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+FAST := $(PYTEST) -n auto --maxprocesses 4 -m "not slow and not nightly"
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help
@@ -60,17 +63,18 @@ check: $(READY)  ## lint, types, import contracts and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not nightly" $(ARGS)
+	$(FAST) $(ARGS)
 
 test: $(READY)  ## everything that continuous integration runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not nightly" $(ARGS)
+	$(FAST) $(ARGS)
+	$(PYTEST) -m "slow and not nightly" $(ARGS)
 
 test-nightly: $(READY)  ## the long fault and scale runs
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m nightly $(ARGS)
+	$(PYTEST) -m nightly $(ARGS)
 
 bench: $(BENCH_READY)  ## [ARGS="loaders --rounds 15"]: measure this project beside what people use instead
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -235,9 +235,9 @@ def test_four_arms_of_five_seeds_on_four_hundred_cells_take_less_than_two_second
     truth = np.repeat(np.arange(8), 50)
     generator = np.random.default_rng(16)
     arms = [generator.integers(0, 8, (5, 400)) for _ in range(4)]
-    started = time.perf_counter()
+    started = time.process_time()
     cell_scores(truth, arms)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.slow
