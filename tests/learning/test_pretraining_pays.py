@@ -16,11 +16,11 @@ from sslbench.data.synthetic import SyntheticDesign, synthetic_adata
 
 pytestmark = pytest.mark.slow
 
-N_TARGET = 1_000
+N_TARGET = 2_000
 # Genes go together in programmes, types differ by programmes, and cells are shallow: what the genes of a programme
-# have in common can be learnt without labels, and tells types apart better than 5 % of 600 labels can.
+# have in common can be learnt without labels, and tells types apart better than 30 labels can.
 DESIGN = SyntheticDesign(
-    n_cells=4_000, n_genes=300, n_types=6, n_programmes=12, n_donors=5, depth=400.0,
+    n_cells=5_000, n_genes=300, n_types=6, n_programmes=12, n_donors=5, depth=400.0,
     type_effect=0.5, cell_effect=0.5, donor_effect=0.1, batch_effect=0.1,
 )  # fmt: skip
 SWEEP = """\
@@ -28,9 +28,9 @@ question: Does a corpus help where labels are few?
 dataset: {{name: {folder}/target.yaml}}
 scenario: transfer
 corpus: [{folder}/corpus.yaml]
-label_fraction: 0.05
+label_fraction: 0.025
 objective: {{metric: val/linear_probe/macro_f1}}
-budget: {{trials: 4, confirm_seeds: 3}}
+budget: {{trials: 4, confirm_seeds: 8}}
 halving: {{first_rung: 100, reduction_factor: 2}}
 training: {{max_updates: 400, evaluate_every: 50, patience: 8}}
 evaluation: [{{name: linear_probe}}, {{name: head}}]
@@ -79,7 +79,7 @@ def test_a_corpus_of_the_same_programmes_wins_where_labels_are_few(
     cells: anndata.AnnData, tmp_path: Path
 ) -> None:
     board = ranked(tmp_path, target=cells[:N_TARGET].copy(), corpus=cells[N_TARGET:].copy())
-    assert board.loc["mae", "difference_low"] > 0  # seen: about 0.07 macro F1
+    assert board.loc["mae", "difference_low"] > 0  # about 0.08 macro F1, of which each seed draws its own labels
     assert board.loc["supervised", "is_reference"]
 
 
