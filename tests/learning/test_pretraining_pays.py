@@ -79,7 +79,7 @@ def test_a_corpus_of_the_same_programmes_wins_where_labels_are_few(
     cells: anndata.AnnData, tmp_path: Path
 ) -> None:
     board = ranked(tmp_path, target=cells[:N_TARGET].copy(), corpus=cells[N_TARGET:].copy())
-    assert board.loc["mae", "difference_low"] > 0  # about 0.08 macro F1, of which each seed draws its own labels
+    assert board.loc["mae", "difference_low"] > 0  # about 0.15
     assert board.loc["supervised", "is_reference"]
 
 
