@@ -11,9 +11,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
-# Fast tests share the cores; slow ones run real sweeps, which take all cores themselves.
+# Tests share the cores; those that strike at running sweeps have them for themselves.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 FAST := $(PYTEST) -n auto --maxprocesses 4 -m "not slow and not nightly"
+SLOW := $(PYTEST) -m "slow and not nightly"
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help
@@ -71,7 +72,8 @@ test: $(READY)  ## everything that continuous integration runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(FAST) $(ARGS)
-	$(PYTEST) -m "slow and not nightly" $(ARGS)
+	$(SLOW) -n auto --maxprocesses 2 --dist loadfile --ignore tests/chaos $(ARGS)
+	$(SLOW) tests/chaos $(ARGS)
 
 test-nightly: $(READY)  ## the long fault and scale runs
 	$(PYTEST) -m nightly $(ARGS)
