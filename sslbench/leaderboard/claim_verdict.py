@@ -107,5 +107,7 @@ def _sentence(parts: Sequence[JudgedPart], facts: SweepFacts) -> str:
     if len(counts) == 1:
         of_all = f" in all {len(parts)} comparisons" if len(parts) > 1 else ""
         return f"The claim {_WORDS[parts[0].outcome]} {where}{of_all}."
-    said = [f"{n} {_WORDS[outcome]}" for outcome in _WORDS if (n := counts[outcome])]
-    return f"Of the claim's {len(parts)} comparisons {', '.join(said)} {where}."
+    said = [
+        f"{n} {_WORDS[outcome].removeprefix('is ')}" for outcome in _WORDS if (n := counts[outcome])
+    ]
+    return f"Of the claim's {len(parts)} comparisons, {', '.join(said)} {where}."

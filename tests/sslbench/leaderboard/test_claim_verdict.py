@@ -95,7 +95,7 @@ def test_several_comparisons_are_counted():
     ]
     claim = Claim.model_validate({"text": "A claim.", "source": "a paper", "parts": parts})
     sentence = judged(claim).sentence
-    assert "Of the claim's 2 comparisons 1 holds, 1 is reversed" in sentence
+    assert "Of the claim's 2 comparisons, 1 holds, 1 reversed" in sentence
 
 
 def test_the_page_and_the_markdown_show_the_claim_first_and_escape_it():
