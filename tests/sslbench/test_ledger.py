@@ -6,7 +6,7 @@ import os
 import pytest
 
 from sslbench.config import TrialConfig
-from sslbench.durable import sha256, write_atomically
+from sslbench.durable import sealed, sha256, unsealed, write_atomically
 from sslbench.errors import SetupError
 from sslbench.ledger import CURVE, JOB, RESULT, Attempt, Job, Ledger
 from sslbench.results import RECORD_SCHEMA, CurvePoint, Failure, TrialResult
@@ -232,7 +232,9 @@ def test_a_record_of_a_newer_version_is_refused_not_lost(ended):
 def test_a_plan_of_a_newer_version_is_refused_not_lost(ended):
     ledger, uid = ended
     file = ledger.trials / uid / JOB
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"novel": 1}))
+    file.write_text(
+        sealed(json.dumps(json.loads(unsealed(file.read_text())) | {"novel": 1}, indent=1))
+    )
     with pytest.raises(SetupError, match="newer sslbench"):
         ledger.jobs()
 
