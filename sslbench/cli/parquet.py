@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sslbench.durable import beside
+from sslbench.durable import beside, settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,7 @@ def write_table(table: pd.DataFrame, file: Path) -> None:
     temporary = beside(file)
     try:
         table.to_parquet(temporary, index=False)
+        settle(temporary)
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
