@@ -29,7 +29,7 @@ def check_everything(
     check_never_silent(here)
     if not is_synced:
         catch_up(here)
-    check_whole(here.home, database=here.database)
+    check_whole(here.home, database=here.database, n_trials=here.n_trials)
     check_rebuilt(here)
     check_failures_change_nothing(here)
     check_nothing_lost(snapshots[-1], ended(here.home))
@@ -72,8 +72,9 @@ def running(database: Path) -> list[str]:
 
 def catch_up(here: Place) -> None:
     """Do what a sweep that MLflow did not take says: start the server, `sslbench sync`."""
-    if here.server is not None and not here.server.processes():
-        here.server.start()
+    if here.server is not None:
+        here.server.end()
+        here.server.start()  # to the answer: it may have been on its way
     done = here.command("sync")
     assert done.returncode == 0, done.stderr
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from tests.chaos.harness import LONGEST_RUN, N_TRIALS, Driver, Ended, Place, ended
+from tests.chaos.harness import LONGEST_RUN, Driver, Ended, Place, ended
 from tests.chaos.processes import of_driver, send, wait_until
 
 Moment = Callable[[Place, Driver, Random], list[int]]  # waits, then names the victims
@@ -102,7 +102,7 @@ def back_after_5_s(here: Place) -> None:
     """Start the tracking server again, after a while."""
     assert here.server is not None
     time.sleep(RESTART_SECONDS)
-    here.server.start()
+    here.server.launch()
 
 
 def another_joins(here: Place) -> None:
@@ -114,9 +114,8 @@ def another_joins(here: Place) -> None:
 def _await_progress(here: Place, driver: Driver, random: Random) -> None:
     _await(driver, lambda: bool(here.workers(driver)))  # those of the last driver may end some too
     before = here.n_ended()
-    most = (
-        N_TRIALS - before
-    ) // 3  # 0 of the last two: they may end together, and with them the sweep
+    # 0 of the last two: they may end together, and with them the sweep
+    most = (here.n_trials - before) // 3
     wanted = before + random.randint(min(1, most), most)
     _await(driver, lambda: here.n_ended() >= wanted)
     time.sleep(random.uniform(0.0, 0.3))

@@ -29,6 +29,7 @@ LONGEST_RUN = 900.0
 SWEEP = str(Path(__file__).with_name("steady.yaml"))
 _SPEC = with_controls(load_sweep(Path(SWEEP)))
 N_TRIALS = _SPEC.n_search_trials() + len(_SPEC.arms) * _SPEC.budget.confirm_seeds  # of this sweep
+MORE_SEEDS = 3  # that are asked for where it has come to its end and there is more to happen to it
 
 
 class Ended(NamedTuple):
@@ -96,10 +97,14 @@ class Place:
     server: TrackingServer | None = None
     nodes: Nodes | None = None
     sockets: set[str] = field(default_factory=set)  # on which something of ours was seen to listen
+    n_more_seeds: int = 0  # of each arm, beside those of the sweep file
 
     def start(self, *arguments: str, sweep: str = SWEEP) -> Driver:
         """Start the sweep as a process group of its own, as a terminal does."""
         log = self.home.parent / f"run-{len(self.drivers) + 1}.log"
+        if self.n_more_seeds:
+            n_seeds = _SPEC.budget.confirm_seeds + self.n_more_seeds
+            arguments = (*arguments, "-o", f"budget.confirm_seeds={n_seeds}")
         with log.open("w", encoding="utf-8") as handle:
             process = subprocess.Popen(
                 [COMMAND, "sweep", sweep, "--home", str(self.home), *arguments],
@@ -131,6 +136,15 @@ class Place:
     def database(self) -> Path:
         """The database in which MLflow's runs are."""
         return self.server.database if self.server is not None else self.home / "mlflow.db"
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials were asked for."""
+        return N_TRIALS + self.n_more_seeds * len(_SPEC.arms)
+
+    def ask_for_more(self) -> None:
+        """Let the next command ask for more seeds of every arm: what has ended stays, and there is more to run."""
+        self.n_more_seeds += MORE_SEEDS
 
     def n_ended(self) -> int:
         """Return how many attempts have a record; earlier executions set aside do not count."""

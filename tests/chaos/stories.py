@@ -96,10 +96,12 @@ def tell(folder: Path, story: Plot, *, on_blow: Callable[[Blow], None]) -> None:
 
 
 def _blows(here: Place, faults: tuple[Fault, ...], random: Random) -> Iterator[Blow]:
-    """Yield the faults as they are dealt; the command is typed again whenever the sweep is over."""
+    """Yield the faults as they are dealt; the command is typed again whenever it is over, for more if all is done."""
     for fault in faults:
-        driver = here.drivers[-1] if here.drivers else None
-        if driver is None or driver.is_over():
+        driver = here.drivers[-1] if here.drivers else here.start()
+        if driver.is_over():
+            if len(ended(here.home)) == here.n_trials:
+                here.ask_for_more()
             driver = here.start()
         yield strike(here, driver, fault, random)
 

@@ -32,6 +32,11 @@ class TrackingServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        wait_until(self._answers, seconds=300, what="the tracking server answers")
+
+    def launch(self) -> None:
+        """Start it; it answers some seconds later."""
         self.folder.mkdir(exist_ok=True)
         command = [
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port),
@@ -42,7 +47,6 @@ class TrackingServer:
             self._process = subprocess.Popen(
                 command, env=ui_environment(os.environ), cwd=self.folder, stdout=log, stderr=log
             )
-        wait_until(self._answers, seconds=300, what="the tracking server answers")
 
     def processes(self) -> list[int]:
         """Return the server's processes; none if it is down."""
