@@ -5,6 +5,8 @@ DATA ?=
 TO ?= best
 PORT ?= 5000
 RUN ?=
+KILLS ?= 20
+SEED ?= 1
 ARGS ?=
 
 VENV := .venv
@@ -18,7 +20,7 @@ SLOW := $(PYTEST) -m "slow and not nightly"
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep check-sweep list status leaderboard rerun ui pull sync check test test-nightly bench clean
+.PHONY: help setup sweep check-sweep list status leaderboard rerun ui pull sync check test test-nightly chaos bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -77,6 +79,9 @@ test: $(READY)  ## everything that continuous integration runs
 
 test-nightly: $(READY)  ## the long fault and scale runs
 	$(PYTEST) -m nightly $(ARGS)
+
+chaos: $(READY)  ## KILLS=20 SEED=1: hit real sweeps by faults drawn from a seed, and check that nothing is lost
+	OMP_NUM_THREADS=1 KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.chaos
 
 bench: $(BENCH_READY)  ## [ARGS="loaders --rounds 15"]: measure this project beside what people use instead
 	$(BIN)/python -m benchmarks $(ARGS)

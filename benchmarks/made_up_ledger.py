@@ -13,8 +13,9 @@ import pandas as pd
 
 from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.question import Question, write_question
+from sslbench.durable import sha256
 from sslbench.leaderboard.statistics import macro_f1
-from sslbench.ledger import JOB, RESULT, Job, Ledger, sha256
+from sslbench.ledger import JOB, RESULT, Job, Ledger
 from sslbench.results import CurvePoint, Outcome, Stage, TrialRecord, TrialResult, suffix_at
 from sslbench.search.spec import SweepSpec
 

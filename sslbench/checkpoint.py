@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from torch import nn
 
 from sslbench.config import EncoderChoice, TrialConfig
+from sslbench.durable import beside, settle, sha256
 from sslbench.embedding import Coverage, PulledEncoder, embedded_cells, predicted_labels
 from sslbench.encoders.base import Encoder, build_encoder
 from sslbench.errors import ConfigError, DataError, SetupError
-from sslbench.ledger import sha256, sync_folder
 from sslbench.model_card import model_card
 from sslbench.model_folder import (
     CARD,
@@ -224,7 +224,7 @@ def _write_whole(
     networks: Mapping[str, nn.Module],
 ) -> None:
     """Fill a hidden folder beside `folder`, then rename it; a failure leaves neither behind."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary = beside(folder)
     temporary.mkdir(parents=True)
     try:
         for name, network in networks.items():
@@ -234,19 +234,18 @@ def _write_whole(
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         whole = record.model_copy(update={"files": files})
         (temporary / RECORD).write_text(whole.model_dump_json(indent=1), encoding="utf-8")
-        _settle(temporary)
+        _settle_all(temporary)
         os.rename(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(folder.parent)
+    settle(folder.parent)
 
 
-def _settle(folder: Path) -> None:
+def _settle_all(folder: Path) -> None:
     """Make every file of a folder survive a power cut."""
     for file in folder.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
-    sync_folder(folder)
+        settle(file)
+    settle(folder)
 
 
 def _refuse_odd_genes(genes: tuple[str, ...]) -> None:

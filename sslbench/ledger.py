@@ -11,7 +11,6 @@ Only the highest attempt counts, so a late writer of an earlier one changes noth
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -22,6 +21,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sslbench.config import TrialConfig, fingerprint
+from sslbench.durable import (
+    half_written,
+    remove,
+    sealed,
+    settle,
+    sha256,
+    unsealed,
+    write_atomically,
+)
 from sslbench.errors import SetupError
 from sslbench.metric_versions import metric_versions
 from sslbench.results import (
@@ -117,13 +125,20 @@ class Attempt:
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of this attempt but the curve and the record."""
+        half = {
+            *half_written(self.folder)
+        }  # of a writer that died, where its last attempt is given up
         files = [f for f in sorted(self.folder.rglob("*")) if f.is_file()]
-        kept = [f for f in files if f.name != RESULT and f.name != CURVE]
+        kept = [
+            f for f in files if f.name != RESULT and f.name != CURVE and not half & {f, f.parent}
+        ]
         return {f.relative_to(self.folder).as_posix(): sha256(f) for f in kept}
 
     def finish(self, record: TrialRecord) -> None:
-        """Write the record, last and atomically: from here on the trial has ended."""
-        write_atomically(self.folder / RESULT, record.model_dump_json(indent=1))
+        """Write the record, last and atomically, of files that are on the disk: from here on the trial has ended."""
+        for name in record.files:
+            settle(self.folder / name)
+        write_atomically(self.folder / RESULT, sealed(record.model_dump_json(indent=1)))
 
     def record(self, *, reads: Collection[str] | None = None) -> TrialRecord | None:
         """Return the record if it is whole and its files are what it says; otherwise None.
@@ -136,10 +151,13 @@ class Attempt:
                 text = handle.read()
         except FileNotFoundError:
             return None
+        whole = unsealed(text)
+        if whole is None:
+            return None
         try:
-            record = TrialRecord.model_validate_json(text)
+            record = TrialRecord.model_validate_json(whole)
         except ValidationError:
-            _refuse_newer(text, Path(file))
+            _refuse_newer(whole, Path(file))
             return None
         asked = record.files if reads is None else record.files.keys() & reads
         intact = all(self._is_intact(name, record.files[name]) for name in asked)
@@ -162,8 +180,8 @@ class Ledger:
         folder = self.trials / job.uid
         folder.mkdir(parents=True, exist_ok=True)
         if _read_job(folder / JOB) is None:
-            write_atomically(folder / JOB, job.model_dump_json(indent=1))
-            sync_folder(self.trials)
+            write_atomically(folder / JOB, sealed(job.model_dump_json(indent=1)))
+            settle(self.trials)
 
     def jobs(self) -> dict[str, Job]:
         """Return every planned trial by uid, oldest first."""
@@ -180,8 +198,11 @@ class Ledger:
         return job
 
     def new_attempt(self, uid: str) -> Attempt:
-        """Create the next attempt's folder; two writers never get the same one."""
-        number = max((a.number for a in self.attempts(uid)), default=0)
+        """Create the next attempt's folder; two writers never get the same one. What earlier ones left half written goes."""
+        earlier = self.attempts(uid)
+        for attempt in earlier:
+            remove(half_written(attempt.folder))
+        number = max((a.number for a in earlier), default=0)
         while True:
             number += 1
             folder = self.trials / uid / f"{ATTEMPT}{number}"
@@ -189,7 +210,7 @@ class Ledger:
                 folder.mkdir(parents=True)
             except FileExistsError:
                 continue
-            sync_folder(folder.parent)
+            settle(folder.parent)
             return Attempt(folder)
 
     def attempts(self, uid: str) -> list[Attempt]:
@@ -215,6 +236,11 @@ class Ledger:
         ended = [(uid, record) for uid, record in found if record is not None]
         return dict(sorted(ended, key=lambda item: (item[1].ended_unix_ms, item[0])))
 
+    def damaged(self, records: Collection[str]) -> list[str]:
+        """Return the trials, none of those in `records`, that have ended and whose record or files are not as written."""
+        unread = ((uid, attempt) for uid, attempt in self._latest() if uid not in records)
+        return sorted(u for u, a in unread if (a.folder / RESULT).exists() and a.record() is None)
+
     def _latest(self) -> Iterator[tuple[str, Attempt]]:
         """Yield the uid and the attempt that counts of every planned trial that has one: one look at each folder."""
         trials = os.scandir(self.trials) if self.trials.is_dir() else ()
@@ -225,50 +251,24 @@ class Ledger:
                 yield trial.name, Attempt(Path(tries[max(tries)]))
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Replace a file in one step that survives a crash: it holds the old text or the whole new one."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, file)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _number(name: str) -> int:
     """Return the number in the name of an attempt's folder; 0 if it is no such name."""
     digits = name.removeprefix(ATTEMPT)
     return int(digits) if name.startswith(ATTEMPT) and digits.isdecimal() else 0
 
 
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _read_job(file: Path) -> Job | None:
     """Return a planned trial; None if there is none or the disk has damaged it."""
     try:
-        return Job.model_validate_json(file.read_text(encoding="utf-8", errors="replace"))
+        text = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
+    whole = unsealed(text)
+    try:
+        return None if whole is None else Job.model_validate_json(whole)
     except ValidationError as error:
-        if any(problem["type"] == "extra_forbidden" for problem in error.errors()):
+        # without a seal it is one of ours with a flipped byte: a newer sslbench seals too
+        if whole != text and "extra_forbidden" in {problem["type"] for problem in error.errors()}:
             raise SetupError(
                 "this trial was planned by a newer sslbench",
                 code="S010",

@@ -18,8 +18,8 @@ from pydantic import Field, ValidationError, field_validator
 
 from sslbench.config import Frozen
 from sslbench.data.cells import TARGET_SUM
+from sslbench.durable import sha256
 from sslbench.errors import ConfigError, RefusedError, SetupError
-from sslbench.ledger import sha256
 
 CHECKPOINT_SCHEMA = 1
 ENCODER, CLASSIFIER = "encoder.safetensors", "classifier.safetensors"

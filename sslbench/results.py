@@ -18,7 +18,7 @@ Stage = Literal["search", "confirm"]
 Outcome = Literal["finished", "stopped", "failed"]
 FailureKind = Literal["diverged", "collapsed", "oom", "killed", "error"]
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2  # 2: records and plans carry the SHA-256 of their own text
 MACRO_F1 = (
     "macro_f1"  # the one metric that every task of cell types has, and that means the same in all
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sslbench.cli import terminal
 from sslbench.cli.places import Home
-from sslbench.ledger import write_atomically
+from sslbench.durable import write_atomically
 
 if TYPE_CHECKING:
     from sslbench.leaderboard.across.store import AcrossSweeps

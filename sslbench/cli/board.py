@@ -19,7 +19,8 @@ from sslbench.cli.reference_notes import reference_notes
 from sslbench.cli.sweep_notes import sweep_notes
 from sslbench.data.manifest import StoreManifest
 from sslbench.data.report import describe_data, describe_split
-from sslbench.ledger import Ledger, write_atomically
+from sslbench.durable import write_atomically
+from sslbench.ledger import Ledger
 from sslbench.metric_versions import known_versions
 from sslbench.provenance import provenance
 from sslbench.registry import EVALUATIONS, PRETEXTS

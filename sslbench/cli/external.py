@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from sslbench.config import Frozen, fingerprint
+from sslbench.durable import sha256, write_atomically
 from sslbench.errors import ConfigError, RefusedError
-from sslbench.ledger import sha256, write_atomically
 from sslbench.results import TrialRecord
 
 if TYPE_CHECKING:

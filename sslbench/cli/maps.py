@@ -49,5 +49,8 @@ def _read(file: Path) -> dict[tuple[str, str], pd.DataFrame]:
 
     if not file.is_file():
         return {}
-    kept = pd.read_parquet(file)
+    try:
+        kept = pd.read_parquet(file)
+    except (OSError, ValueError):  # damaged: made anew, as if there were none
+        return {}
     return {(str(uid), str(source)): own for (uid, source), own in kept.groupby(["uid", "source"])}

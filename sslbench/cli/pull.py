@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from sslbench.cli import terminal
 from sslbench.cli.places import Home
 from sslbench.cli.question import newest
+from sslbench.durable import beside, remove
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.ledger import Ledger
 from sslbench.results import champion
@@ -55,12 +55,21 @@ def _taking_its_place(to: Path, *, force: bool) -> Iterator[Path]:
     """Give a folder to fill that then becomes `to`; what an earlier pull left there stays until then."""
     _refuse_occupied(to, force=force)
     to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as beside:
-        new, old = Path(beside) / "new", Path(beside) / "old"
+    folder = beside(to)  # what a pull that was killed has left there goes
+    new, old = folder / "new", folder / "old"
+    folder.mkdir()
+    try:
         yield new
         if to.exists():
             to.rename(old)
-        new.rename(to)
+        try:
+            new.rename(to)
+        except OSError:
+            if old.exists():
+                old.rename(to)
+            raise
+    finally:
+        remove([folder])
 
 
 def _refuse_occupied(to: Path, *, force: bool) -> None:

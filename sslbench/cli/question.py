@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError
 from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.places import Home
 from sslbench.config import Frozen
+from sslbench.durable import write_atomically
 from sslbench.errors import ConfigError, SetupError
-from sslbench.ledger import Ledger, write_atomically
+from sslbench.ledger import Ledger
 from sslbench.search.spec import SweepSpec
 
 FILE = "sweep.json"

@@ -11,7 +11,8 @@ import sslbench
 from sslbench.cli.board import Answer, report_name, write_report
 from sslbench.cli.places import Home
 from sslbench.config import fingerprint
-from sslbench.ledger import ATTEMPT, RESULT, write_atomically
+from sslbench.durable import write_atomically
+from sslbench.ledger import ATTEMPT, RESULT
 
 FOLDER = ".made_of"  # inside the folder of reports
 

@@ -10,10 +10,11 @@ from sslbench.cli.board import answer
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question, asked, newest
 from sslbench.cli.report_seal import current_report
-from sslbench.cli.show import show_answer
+from sslbench.cli.show import say_damaged, show_answer
 from sslbench.leaderboard.across.pairs import RankedSweep
 from sslbench.leaderboard.across.store import across_sweeps
 from sslbench.ledger import Ledger
+from sslbench.results import TrialRecord
 
 
 def show_status(home: Home, sweep: str | None, output: str) -> None:
@@ -21,7 +22,10 @@ def show_status(home: Home, sweep: str | None, output: str) -> None:
     newest(home, sweep)  # says what to do where there is none
     rows = []
     for folder, question in asked(home, sweep):
-        rows += _status_rows(Ledger(folder), question)
+        ledger = Ledger(folder)
+        records = ledger.records()
+        rows += _status_rows(list(records.values()), question)
+        say_damaged(ledger.damaged(records), state=f"to run them again: {question.command}")
     if output == "json":
         terminal.print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
     else:
@@ -31,9 +35,8 @@ def show_status(home: Home, sweep: str | None, output: str) -> None:
 COLUMNS = ("sweep", "data", "arm", "search", "confirm", "stopped", "failed", "best validation")
 
 
-def _status_rows(ledger: Ledger, question: Question) -> list[tuple[str, ...]]:
+def _status_rows(records: list[TrialRecord], question: Question) -> list[tuple[str, ...]]:
     spec = question.sweep_spec
-    records = list(ledger.records().values())
     rows: list[tuple[str, ...]] = []
     for name, arm in spec.arms.items():
         own = [record for record in records if record.arm == name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from sslbench.provenance import version_of
 if TYPE_CHECKING:
     from sslbench.cli.board import Answer
     from sslbench.leaderboard.board import JudgedClaim, LabelCurve
+
+NAMED = 5  # damaged trials that are listed by name
 
 
 def show_header() -> None:
@@ -99,6 +102,15 @@ def show_next_steps(page: Path, *, link: str, uri: str) -> None:
     terminal.say(
         "next", "make pull TO=best  |  sslbench embed my.h5ad --model best --out embedded.h5ad"
     )
+
+
+def say_damaged(uids: Sequence[str], *, state: str) -> None:
+    """Say in one line which trials have ended and are not as they were written; nothing if there is none."""
+    if uids:
+        more = f" and {len(uids) - NAMED} more" if len(uids) > NAMED else ""
+        named = f"{', '.join(uids[:NAMED])}{more}"
+        what = f"{len(uids)} trials ended, but their records or files are not as they were written"
+        terminal.say("damaged", f"{what}: {named}; {state}")
 
 
 def show_not_synced(problem: str) -> None:

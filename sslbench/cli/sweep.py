@@ -18,7 +18,13 @@ from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import TRACKING, Home, sweep_file
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.report_seal import current_report
-from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
+from sslbench.cli.show import (
+    say_damaged,
+    show_answer,
+    show_header,
+    show_next_steps,
+    show_not_synced,
+)
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
 from sslbench.errors import ConfigError
@@ -111,7 +117,7 @@ def run_sweep(asked: Asked, home: Home) -> int:
         if asked.fresh:
             _set_aside(folder)
         command = asked.command(home)
-        question = asked_now(folder, name, spec, cells, dataset, command)
+        question = question_now(folder, name, spec, cells, dataset, command)
         return _run(question, Ledger(folder), home)
 
 
@@ -125,12 +131,12 @@ def _set_aside(folder: Path) -> None:
     (folder / "sweep.json").unlink(missing_ok=True)
 
 
-def asked_now(
+def question_now(
     folder: Path, name: str, spec: SweepSpec, cells: Prepared, dataset: DatasetSpec, command: str
 ) -> Question:
-    """Write the question down; the execution goes on if the folder has one."""
+    """Return what is asked; the execution goes on if the folder has one."""
     before = read_question(folder)
-    question = Question(
+    return Question(
         sweep=name,
         execution=before.execution if before else new_execution(),
         asked_unix_ms=time.time_ns() // 1_000_000,
@@ -148,8 +154,6 @@ def asked_now(
         described=dataset.model_dump(mode="json"),
         command=command,
     )
-    write_question(Ledger(folder), question)
-    return question
 
 
 def _run(question: Question, ledger: Ledger, home: Home) -> int:
@@ -163,10 +167,14 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
         data_fingerprint=question.data_fingerprint,
         provenance=provenance(),
     )
-    agenda = execution.agenda()
+    agenda = (
+        execution.agenda()
+    )  # refuses what a newer sslbench wrote, before anything is written here
     if not agenda.is_done():
         refuse_other_versions(agenda.records(), question)
+    write_question(ledger, question)
     _show_plan(execution.spec, agenda)
+    say_damaged(ledger.damaged([record.uid for record in agenda.records()]), state="they run again")
     with live_mirror(ledger, question, home) as mirror:
         if _search_and_confirm(execution, agenda):
             found = answer(ledger.folder, question)

@@ -31,8 +31,8 @@ from sslbench.data.source_files import content_sha256
 from sslbench.data.store import found_here, is_whole
 from sslbench.data.store_building import Source, digest, sampled_counts, surveyed
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, StoreWriter, new_folder
+from sslbench.durable import write_atomically
 from sslbench.errors import DataError
-from sslbench.ledger import write_atomically
 
 MIN_GENES = 50
 WARN_BELOW = 0.5

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from sslbench.data.checking import Checked, WholeLook
+from sslbench.durable import write_atomically
 from sslbench.errors import RefusedError
-from sslbench.ledger import write_atomically
 
 MOST_DONORS_LISTED = 1_000  # of more, the fixed rule assigns the same splits without a list
 

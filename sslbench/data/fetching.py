@@ -18,8 +18,8 @@ from pydantic import Field
 
 from sslbench.config import Frozen
 from sslbench.data.places import cache_folder
+from sslbench.durable import sha256, write_atomically
 from sslbench.errors import ConfigError, SetupError, nearest
-from sslbench.ledger import sha256, write_atomically
 from sslbench.strict_yaml import YamlDocument, load_yaml, validated
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from sslbench.data.catalogue import ModalityChoice
 from sslbench.data.cells import CountsMatrix, Modality
 from sslbench.data.store_writer import ArrayWriter
+from sslbench.durable import write_atomically
 from sslbench.errors import DataError
-from sslbench.ledger import write_atomically
 
 if TYPE_CHECKING:
     from sslbench.data.store_building import Source

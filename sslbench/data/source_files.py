@@ -6,8 +6,8 @@ import hashlib
 import re
 from pathlib import Path
 
+from sslbench.durable import sha256
 from sslbench.errors import DataError
-from sslbench.ledger import sha256
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # HDF5 may begin behind a block of something else: every .h5mu does, 512 bytes in.

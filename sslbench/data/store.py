@@ -17,8 +17,8 @@ from sslbench.data.second_modality import read_modality
 from sslbench.data.source_files import check_is_cells_file, content_sha256
 from sslbench.data.splits import SPLITS, Split
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, OBS, new_folder
+from sslbench.durable import sha256
 from sslbench.errors import DataError
-from sslbench.ledger import sha256
 
 __all__ = ["StoreManifest", "open_cells", "prepare_store", "read_manifest"]
 

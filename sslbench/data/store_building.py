@@ -24,8 +24,8 @@ from sslbench.data.progress import reporting
 from sslbench.data.second_modality import write_modality
 from sslbench.data.splits import SPLITS
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, StoreWriter
+from sslbench.durable import write_atomically
 from sslbench.errors import DataError
-from sslbench.ledger import write_atomically
 
 CELLS_FOR_GENE_CHOICE = 50_000  # more training cells than these are sampled, to bound memory
 

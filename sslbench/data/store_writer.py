@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from sslbench.ledger import sha256, sync_folder, write_atomically
+from sslbench.durable import is_running, settle, sha256, write_atomically
 
 INDPTR, INDICES, COUNTS, OBS, GENES = (
     "indptr.npy", "indices.npy", "counts.npy", "obs.parquet", "genes.txt",
@@ -106,7 +106,7 @@ def new_folder(target: Path, *, is_whole: Callable[[Path], bool]) -> Iterator[Pa
     temporary.mkdir()
     try:
         yield temporary
-        sync_folder(temporary)
+        settle(temporary)
         if target.exists() and not is_whole(target):
             shutil.rmtree(target)
         try:
@@ -114,7 +114,7 @@ def new_folder(target: Path, *, is_whole: Callable[[Path], bool]) -> Iterator[Pa
         except OSError:  # another builder's folder has come to stand there
             if not is_whole(target):
                 raise
-        sync_folder(target.parent)
+        settle(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -122,15 +122,5 @@ def new_folder(target: Path, *, is_whole: Callable[[Path], bool]) -> Iterator[Pa
 def _remove_leftovers(target: Path) -> None:
     """Remove what builders of `target` on this host have left that no longer run."""
     for folder in target.parent.glob(f".{target.name}@{socket.gethostname()}@*.tmp"):
-        if not _runs(int(folder.name.split("@")[2])):
+        if not is_running(int(folder.name.split("@")[2])):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from sslbench.durable import settle
 from sslbench.errors import SetupError
-from sslbench.ledger import sync_folder
 from sslbench.tracking.client import quiet_mlflow
 
 _log = logging.getLogger(__name__)
@@ -82,10 +82,9 @@ def _create(database: Path, *, artifacts: Path) -> None:
 
 
 def _put_in_place(unfinished: Path, database: Path) -> None:
-    with unfinished.open("rb") as handle:
-        os.fsync(handle.fileno())
+    settle(unfinished)
     os.replace(unfinished, database)
-    sync_folder(database.parent)
+    settle(database.parent)
 
 
 def _is_current(database: Path) -> bool:

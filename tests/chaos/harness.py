@@ -1,4 +1,4 @@
-"""A real sweep command that is hit on purpose, again and again, until it has come to its end."""
+"""A real sweep command, the place in which it runs, and what lies there."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import NamedTuple
 
-from sslbench.ledger import Ledger, sha256
+from sslbench.durable import sha256
+from sslbench.ledger import Ledger
 from sslbench.search.controls import with_controls
 from sslbench.search.spec import load_sweep
-from tests.chaos.processes import of_driver, send, wait_until, workers
+from tests.chaos.nodes import OPEN, Nodes
+from tests.chaos.processes import listening, of_driver, send, workers
+from tests.chaos.tracking_server import TrackingServer
 
 COMMAND = str(Path(sys.executable).with_name("sslbench"))
 REPOSITORY = Path(__file__).parents[2]
-Moment = Callable[["Place", "Driver", Random], list[int]]  # waits, then names the victims
-LONGEST_RUN = 240.0
+LONGEST_RUN = 900.0
 SWEEP = str(Path(__file__).with_name("steady.yaml"))
 _SPEC = with_controls(load_sweep(Path(SWEEP)))
 N_TRIALS = _SPEC.n_search_trials() + len(_SPEC.arms) * _SPEC.budget.confirm_seeds  # of this sweep
+MORE_SEEDS = 3  # that are asked for where it has come to its end and there is more to happen to it
 
 
 class Ended(NamedTuple):
@@ -51,11 +54,12 @@ def ended(home: Path) -> dict[str, Ended]:
 
 @dataclass
 class Driver:
-    """One running `sslbench sweep`."""
+    """One running `sslbench sweep`, and the longest time in which it said nothing."""
 
     process: subprocess.Popen[str]
     log: Path
-    started: float
+    silence: float = 0.0  # seconds
+    silent_after: str = ""  # the last line before it
 
     @property
     def pid(self) -> int:
@@ -70,6 +74,17 @@ class Driver:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
+    def watch(self) -> None:
+        """Measure its silences until it is over."""
+        since, size = time.monotonic(), 0
+        while not self.is_over():
+            time.sleep(0.25)
+            if (now := self.log.stat().st_size) != size:
+                since, size = time.monotonic(), now
+            elif (silence := time.monotonic() - since) > self.silence:
+                self.silence = silence
+                self.silent_after = (self.output().splitlines() or ["(the start)"])[-1]
+
 
 @dataclass
 class Place:
@@ -79,10 +94,17 @@ class Place:
     scratch: Path
     environment: dict[str, str] = field(default_factory=dict)
     drivers: list[Driver] = field(default_factory=list)
+    server: TrackingServer | None = None
+    nodes: Nodes | None = None
+    sockets: set[str] = field(default_factory=set)  # on which something of ours was seen to listen
+    n_more_seeds: int = 0  # of each arm, beside those of the sweep file
 
     def start(self, *arguments: str, sweep: str = SWEEP) -> Driver:
         """Start the sweep as a process group of its own, as a terminal does."""
         log = self.home.parent / f"run-{len(self.drivers) + 1}.log"
+        if self.n_more_seeds:
+            n_seeds = _SPEC.budget.confirm_seeds + self.n_more_seeds
+            arguments = (*arguments, "-o", f"budget.confirm_seeds={n_seeds}")
         with log.open("w", encoding="utf-8") as handle:
             process = subprocess.Popen(
                 [COMMAND, "sweep", sweep, "--home", str(self.home), *arguments],
@@ -93,27 +115,56 @@ class Place:
                 start_new_session=True,
                 text=True,
             )
-        self.drivers.append(Driver(process, log, time.monotonic()))
-        return self.drivers[-1]
+        driver = Driver(process, log)
+        threading.Thread(target=driver.watch, daemon=True).start()
+        self.drivers.append(driver)
+        return driver
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run another verb on the same tracking folder to its end."""
         return subprocess.run(
             [COMMAND, *arguments, "--home", str(self.home)],
             cwd=REPOSITORY,
-            env=self._environment(),
+            env=self._environment() | environment,
             capture_output=True,
             text=True,
             timeout=LONGEST_RUN,
             check=False,
         )
 
+    @property
+    def database(self) -> Path:
+        """The database in which MLflow's runs are."""
+        return self.server.database if self.server is not None else self.home / "mlflow.db"
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials were asked for."""
+        return N_TRIALS + self.n_more_seeds * len(_SPEC.arms)
+
+    def ask_for_more(self) -> None:
+        """Let the next command ask for more seeds of every arm: what has ended stays, and there is more to run."""
+        self.n_more_seeds += MORE_SEEDS
+
     def n_ended(self) -> int:
         """Return how many attempts have a record; earlier executions set aside do not count."""
         return len(list(self.home.glob("ledger/*/trials/*/attempt-*/result.json")))
 
+    def workers(self, driver: Driver) -> list[int]:
+        """Return the processes that run a trial right now."""
+        theirs = {} if self.nodes is None else self.nodes.processes()
+        return workers(of_driver(driver.pid) | theirs)
+
+    def note_sockets(self, driver: Driver) -> None:
+        """Remember where the sweep listens now, to see later whether somebody still does."""
+        self.sockets |= listening([driver.pid, *of_driver(driver.pid)])
+
     def _environment(self) -> dict[str, str]:
         own = {"TMPDIR": str(self.scratch), "COLUMNS": "200"}
+        if self.server is not None:
+            own["MLFLOW_TRACKING_URI"] = self.server.uri
+        if self.nodes is not None:
+            own |= {"RAY_ADDRESS": self.nodes.address, **OPEN}
         inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
         return inherited | own | self.environment
 
@@ -135,80 +186,25 @@ def place(folder: Path, **environment: str) -> Iterator[Place]:
                 driver.wait()
 
 
-class Fault(NamedTuple):
-    """Who is hit when, and with what."""
-
-    moment: Moment
-    number: signal.Signals = signal.SIGKILL
-
-    @property
-    def name(self) -> str:
-        return f"{self.number.name} {self.moment.__name__}"
-
-
-class Blow(NamedTuple):
-    """A fault that was dealt: whether it met a running sweep, what became of the driver and how fast, and the ledger then."""
-
-    fault: Fault
-    hit: bool
-    exit_code: int | None  # None: the driver went on
-    seconds: float
-    output: str
-    ended: dict[str, Ended]
+@contextmanager
+def with_server(here: Place) -> Iterator[None]:
+    """Give the place a tracking server of its own."""
+    here.server = TrackingServer(here.home.parent / "server")
+    try:
+        here.server.start()
+        yield
+    finally:
+        here.server.end()
 
 
-def strike(here: Place, driver: Driver, fault: Fault, random: Random) -> Blow:
-    """Deal a fault to a running sweep; unless its victim was a worker, the driver ends.
-
-    What other processes of the sweep do then is not waited for: who types the command again does not wait either.
-    """
-    victims = fault.moment(here, driver, random)
-    met = not driver.is_over()
-    hit = [send(victim, fault.number) for victim in victims] if met else []
-    struck = time.monotonic()
-    code = None if fault.moment is worker else driver.wait()
-    seconds = time.monotonic() - struck
-    return Blow(fault, any(hit), code, seconds, driver.output(), ended(here.home))
-
-
-def early(here: Place, driver: Driver, random: Random) -> list[int]:
-    """Wait a random time in the first five seconds; the driver is the victim."""
-    time.sleep(random.uniform(0.0, 5.0))
-    return [driver.pid]
-
-
-def late(here: Place, driver: Driver, random: Random) -> list[int]:
-    """Wait for some of the trials that are left; the driver is the victim."""
-    _await_progress(here, driver, random)
-    return [driver.pid]
-
-
-def worker(here: Place, driver: Driver, random: Random) -> list[int]:
-    """Wait for some progress and a process that runs a trial, which is the victim."""
-    _await_progress(here, driver, random)
-    time.sleep(random.uniform(0.0, 0.5))
-    _await(driver, lambda: bool(workers(driver.pid)))
-    return workers(driver.pid)[:1]
-
-
-def everything(here: Place, driver: Driver, random: Random) -> list[int]:
-    """Wait for some progress; every process is a victim, as when the machine loses power."""
-    _await_progress(here, driver, random)
-    return [driver.pid, *of_driver(driver.pid)]
-
-
-def _await_progress(here: Place, driver: Driver, random: Random) -> None:
-    _await(driver, lambda: bool(workers(driver.pid)))  # those of the last driver may end some too
-    before = here.n_ended()
-    most = (
-        N_TRIALS - before
-    ) // 3  # 0 of the last two: they may end together, and with them the sweep
-    wanted = before + random.randint(min(1, most), most)
-    _await(driver, lambda: here.n_ended() >= wanted)
-    time.sleep(random.uniform(0.0, 0.3))
-
-
-def _await(driver: Driver, condition: Callable[[], bool]) -> None:
-    wait_until(
-        lambda: condition() or driver.is_over(), seconds=LONGEST_RUN, what="the sweep gets on"
-    )
+@contextmanager
+def with_nodes(here: Place) -> Iterator[None]:
+    """Let sweeps of this place run on a cluster of two nodes."""
+    with tempfile.TemporaryDirectory(
+        prefix="sc-", dir="/tmp", ignore_cleanup_errors=True
+    ) as scratch:
+        here.nodes = Nodes(Path(scratch))
+        try:
+            yield
+        finally:
+            here.nodes.end()

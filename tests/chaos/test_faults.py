@@ -6,28 +6,16 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.chaos.checker import check_nothing_left, check_nothing_lost, check_whole
-from tests.chaos.harness import (
-    N_TRIALS,
-    SWEEP,
-    Blow,
-    Driver,
-    Ended,
-    Fault,
-    Place,
-    early,
-    ended,
-    late,
-    place,
-    strike,
-    worker,
-)
-from tests.chaos.processes import send, wait_until
+from sslbench.search.leftovers import TOKEN, TOKEN_VARIABLE
+from tests.chaos.checker import check_everything, check_nothing_left
+from tests.chaos.faults import Blow, Fault, early, late, strike, worker
+from tests.chaos.harness import N_TRIALS, SWEEP, Driver, Ended, Place, ended, place
+from tests.chaos.processes import of_driver, send, wait_until
 
 SEED = 20
 KILLED_EARLY, ENDED_EARLY = Fault(early), Fault(early, signal.SIGTERM)
@@ -45,6 +33,9 @@ class Story:
     second: subprocess.CompletedProcess[str] | None = None
     first_pid: int = 0
     last: Driver | None = None
+    started: dict[int, str] = field(default_factory=dict)  # processes of the last driver
+    environments: list[dict[str, str]] = field(default_factory=list)  # and theirs
+    token_mode: int = 0
     at_the_end: dict[str, Ended] = field(default_factory=dict)
 
     def run(self, random: Random, *faults: Fault) -> None:
@@ -52,6 +43,18 @@ class Story:
         driver = self.here.start()
         for fault in faults:
             self.blows[fault] = strike(self.here, driver, fault, random)
+
+    def look_at_ray(self) -> None:
+        """Note what the last driver has started, with which environment."""
+        assert self.last is not None
+        self.started = of_driver(self.last.pid)
+        self.environments = [environment(process) for process in self.started]
+        self.token_mode = Path(self.environments[0][TOKEN_VARIABLE]).stat().st_mode & 0o777
+
+
+def environment(process: int) -> dict[str, str]:
+    entries = Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
+    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +69,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         told.run(random, ENDED)
         told.last = here.start()
         told.first_pid = told.last.pid
-        wait_until(lambda: "resume" in here.drivers[-1].output(), seconds=60, what="it starts")
+        wait_until(lambda: "resume" in here.drivers[-1].output(), seconds=300, what="it starts")
         told.second = here.command("sweep", SWEEP)
+        wait_until(lambda: bool(here.workers(told.last)), seconds=300, what="a trial runs")
+        told.look_at_ray()
         told.last.wait()
         told.at_the_end = ended(here.home)
         yield told
@@ -84,15 +89,18 @@ def test_the_same_command_comes_to_its_end_after_every_fault(story: Story) -> No
     assert "verdict" in story.last.output()
 
 
-def test_no_ended_trial_is_lost_or_run_again(story: Story) -> None:
+def test_nothing_is_lost_run_again_or_left_and_everything_can_be_rebuilt(story: Story) -> None:
     snapshots = [*(blow.ended for blow in story.blows.values()), story.at_the_end]
     assert len(snapshots[-2]) > 0
-    for before, after in pairwise(snapshots):
-        check_nothing_lost(before, after)
+    check_everything(story.here, snapshots, is_synced=True)
 
 
-def test_every_trial_is_there_once_in_ledger_and_mlflow_and_none_is_running(story: Story) -> None:
-    check_whole(story.here.home)
+def test_a_private_ray_wants_a_token_that_only_its_user_can_read(story: Story) -> None:
+    assert [command for command in story.started.values() if "gcs_server" in command]
+    (token,) = {Path(e.get(TOKEN_VARIABLE, "")) for e in story.environments}
+    assert token.name == TOKEN
+    assert story.token_mode == 0o600
+    assert {e.get("RAY_AUTH_MODE") for e in story.environments} == {"token"}
 
 
 def test_a_killed_worker_costs_one_more_attempt_and_no_trial(story: Story) -> None:
@@ -127,15 +135,11 @@ def test_a_second_driver_is_refused_and_told_who_owns_the_sweep(story: Story) ->
     assert "Traceback" not in story.second.stderr
 
 
-def test_nothing_is_left_on_the_machine(story: Story) -> None:
-    check_nothing_left(story.here)
-
-
 def test_fresh_starts_anew_and_keeps_the_old_trials_aside(story: Story) -> None:
     here = story.here
     old = sorted(trial.sha256 for trial in ended(here.home).values())
     driver = here.start("--fresh")
-    wait_until(lambda: 0 < here.n_ended() < N_TRIALS, seconds=120, what="a first new trial")
+    wait_until(lambda: 0 < here.n_ended() < N_TRIALS, seconds=600, what="a first new trial")
     send(driver.pid, signal.SIGINT)
     assert driver.wait() == 130, driver.output()
     new = {trial.sha256 for trial in ended(here.home).values()}
@@ -143,3 +147,4 @@ def test_fresh_starts_anew_and_keeps_the_old_trials_aside(story: Story) -> None:
     assert 0 < len(new) < N_TRIALS
     assert new.isdisjoint(old)
     assert len(list(aside.glob("*/attempt-*/result.json"))) >= N_TRIALS
+    check_nothing_left(here)

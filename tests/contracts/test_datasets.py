@@ -10,8 +10,8 @@ from sslbench.data.catalogue import BUNDLED, dataset_names, dataset_summary, loa
 from sslbench.data.cells import Cells
 from sslbench.data.places import located
 from sslbench.data.store import open_cells, prepare_store, read_manifest
+from sslbench.durable import sha256
 from sslbench.errors import SslbenchError
-from sslbench.ledger import sha256
 
 SPLITS = ("train", "val", "test")
 MAX_BUNDLED_BYTES = 5_000_000

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 
 from scripts import bundle_data
 from sslbench.data.gmt import read_gmt
-from sslbench.ledger import sha256
+from sslbench.durable import sha256
 
 
 def test_counts_come_back_from_their_scaled_logarithm() -> None:

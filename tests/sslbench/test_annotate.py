@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 import sslbench
 from sslbench.checkpoint import load_classifier, load_encoder
 from sslbench.config import TrialConfig
+from sslbench.durable import sha256
 from sslbench.errors import ConfigError, RefusedError
-from sslbench.ledger import sha256
 from sslbench.model_folder import CLASSIFIER, RECORD
 from sslbench.trial import run_trial
 from tests.factories import synthetic_adata, synthetic_store

@@ -18,9 +18,9 @@ from torch import nn
 import sslbench
 from sslbench.checkpoint import embed, load_encoder, save_checkpoint
 from sslbench.config import TrialConfig
+from sslbench.durable import sha256
 from sslbench.encoders.base import Encoder, build_encoder, embed_expression
 from sslbench.errors import ConfigError, DataError, DivergedError, RefusedError, SetupError
-from sslbench.ledger import sha256
 from sslbench.model_folder import CheckpointRecord
 
 GENES = tuple(f"GENE{i}" for i in range(30))

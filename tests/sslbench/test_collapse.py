@@ -26,9 +26,9 @@ from sslbench.collapse import (
 from sslbench.config import TrialConfig
 from sslbench.data.catalogue import load_dataset
 from sslbench.data.store import prepare_store
+from sslbench.durable import sha256
 from sslbench.encoders.base import Encoder, build_encoder, embed_cells
 from sslbench.errors import CollapsedError, DivergedError
-from sslbench.ledger import sha256
 from sslbench.metrics.embedding import alignment, mean_deviation, rankme, uniformity
 from sslbench.results import CurvePoint, TrialResult
 from sslbench.seeding import global_stream

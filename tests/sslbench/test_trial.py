@@ -23,9 +23,9 @@ from sslbench.data.catalogue import DatasetSpec, load_dataset
 from sslbench.data.cells import Cells
 from sslbench.data.labels import LabelPoint, thinned
 from sslbench.data.store import open_cells, prepare_store
+from sslbench.durable import sha256
 from sslbench.encoders.base import embed_cells
 from sslbench.errors import DivergedError
-from sslbench.ledger import sha256
 from sslbench.pretraining import Course, build, pretrained
 from sslbench.results import CurvePoint, TrialResult
 from sslbench.scoring import embedded

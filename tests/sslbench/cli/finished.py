@@ -9,7 +9,8 @@ import torch
 
 from sslbench.cli.cells import built
 from sslbench.cli.places import Home
-from sslbench.cli.sweep import asked_now
+from sslbench.cli.question import write_question
+from sslbench.cli.sweep import question_now
 from sslbench.data.catalogue import DatasetSpec
 from sslbench.ledger import Job, Ledger
 from sslbench.machine import machine
@@ -43,7 +44,8 @@ def finished_sweep(folder: Path, *, dataset: DatasetSpec | None = None, **change
     home, spec = Home(folder / "home"), SweepSpec.model_validate(TOY | chosen | changes)
     cells = built(dataset, spec, home)
     place = open_execution_folder(home.ledgers, "toy", spec, cells.fingerprint)
-    asked_now(place, "toy", spec, cells, dataset, "sslbench sweep toy")
+    question = question_now(place, "toy", spec, cells, dataset, "sslbench sweep toy")
+    write_question(Ledger(place), question)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     stages: list[tuple[Stage, int]] = [("search", 0), ("confirm", 1), ("confirm", 2)]
@@ -52,12 +54,12 @@ def finished_sweep(folder: Path, *, dataset: DatasetSpec | None = None, **change
             config = spec.config(arm, {}, seed=seed)
             fingerprint = cells.fingerprint
             job = Job(arm=arm, stage=stage, params={}, config=config, data_fingerprint=fingerprint)
-            _run(Ledger(place), job, store=cells.store)
+            run(Ledger(place), job, store=cells.store)
     torch.set_num_threads(threads)
     return home
 
 
-def _run(ledger: Ledger, job: Job, *, store: Path) -> None:
+def run(ledger: Ledger, job: Job, *, store: Path) -> None:
     ledger.plan(job)
     attempt = ledger.new_attempt(job.uid)
     made_with = {**provenance(), **machine("cpu", threads=1)}

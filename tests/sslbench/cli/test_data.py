@@ -14,7 +14,7 @@ from anndata.io import write_elem
 
 from sslbench.data.catalogue import dataset_names, load_dataset
 from sslbench.data.fetching import Fetched, fetchable_package
-from sslbench.ledger import sha256
+from sslbench.durable import sha256
 from tests.factories import synthetic_adata
 
 

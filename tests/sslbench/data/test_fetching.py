@@ -21,8 +21,8 @@ from sslbench.data.fetching import (
     fetched_file,
     joined,
 )
+from sslbench.durable import sha256
 from sslbench.errors import ConfigError, SetupError
-from sslbench.ledger import sha256
 
 MEMBERS = {"fakecells/ctrl.h5ad": "ctrl", "fakecells/stim.h5ad": "stim"}
 WHEEL = "fakecells-1.0-py3-none-any.whl"

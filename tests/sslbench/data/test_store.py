@@ -15,6 +15,7 @@ from sslbench.data.catalogue import DatasetSpec, load_dataset
 from sslbench.data.store import open_cells, prepare_store, read_manifest
 from sslbench.errors import DataError
 from tests.factories import synthetic_adata, synthetic_spec, synthetic_store
+from tests.sslbench.crash_points import dead
 
 SPLITS = ("train", "val", "test")
 
@@ -161,6 +162,18 @@ def test_a_builder_killed_midway_is_cleared_away_by_the_next_one(tmp_path: Path)
     assert subprocess.run(command, check=False).returncode == 137
     assert len(tree(tmp_path)) == 1
     assert tree(tmp_path)[0].endswith(".tmp")
+    store = prepare_store(spec, n_top_genes=None, root=tmp_path)
+    assert tree(tmp_path) == [store.name]
+    assert len(open_cells(store, "test")) > 0
+
+
+@pytest.mark.parametrize("at", range(1, 42, 8))
+def test_a_builder_killed_anywhere_leaves_nothing_that_the_next_one_does_not_clear(
+    tmp_path: Path, at: int
+) -> None:
+    """A store is built by about forty calls; each would be tried if it took less time."""
+    spec = synthetic_spec(tmp_path)
+    assert dead(lambda: prepare_store(spec, n_top_genes=None, root=tmp_path), at)
     store = prepare_store(spec, n_top_genes=None, root=tmp_path)
     assert tree(tmp_path) == [store.name]
     assert len(open_cells(store, "test")) > 0
