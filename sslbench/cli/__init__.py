@@ -32,6 +32,7 @@ from sslbench.cli.options import (
     SweepArgument,
 )
 from sslbench.cli.places import TRACKING
+from sslbench.disk import explained
 from sslbench.errors import SslbenchError
 
 app = typer.Typer(
@@ -267,7 +268,8 @@ def main() -> None:
     # Slurm and `kill` send SIGTERM: it is answered like Ctrl-C, which Tune takes to end cleanly.
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
-        app()
+        with explained(Path.cwd()):
+            app()
     except SslbenchError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

@@ -12,15 +12,18 @@ from typing import NamedTuple, cast
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer
 from sslbench.cli.cells import Prepared, prepared
+from sslbench.cli.changed import changed_code, changed_data
 from sslbench.cli.counted import labels_left, modality_measured
 from sslbench.cli.earlier import refuse_other_versions
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import TRACKING, Home, sweep_file
+from sslbench.cli.preflight import refuse_machine, show_limits
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.report_seal import current_report
 from sslbench.cli.show import show_answer, show_header, show_next_steps, show_not_synced
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
+from sslbench.disk import explained, refuse_full
 from sslbench.errors import ConfigError
 from sslbench.ledger import Ledger
 from sslbench.provenance import provenance
@@ -103,7 +106,14 @@ def chosen_dataset(cells: OwnCells, spec: SweepSpec | None) -> DatasetSpec:
 def run_sweep(asked: Asked, home: Home) -> int:
     """Search, confirm, rank and report; return the exit code."""
     spec, dataset = resolve(asked)
+    refuse_machine(spec, home)
     show_header()
+    show_limits(spec)
+    with explained(home.folder):
+        return _prepare_and_run(asked, spec, dataset, home)
+
+
+def _prepare_and_run(asked: Asked, spec: SweepSpec, dataset: DatasetSpec, home: Home) -> int:
     spec, cells = prepared(dataset, spec, home)
     name = Path(asked.sweep).stem
     folder = open_execution_folder(home.ledgers, name, spec, cells.fingerprint)
@@ -112,6 +122,8 @@ def run_sweep(asked: Asked, home: Home) -> int:
             _set_aside(folder)
         command = asked.command(home)
         question = asked_now(folder, name, spec, cells, dataset, command)
+        for line in changed_data(folder, question):
+            terminal.say("note", line)
         return _run(question, Ledger(folder), home)
 
 
@@ -166,6 +178,8 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
     agenda = execution.agenda()
     if not agenda.is_done():
         refuse_other_versions(agenda.records(), question)
+    for line in changed_code(agenda.records(), execution.provenance):
+        terminal.say("note", line)
     _show_plan(execution.spec, agenda)
     with live_mirror(ledger, question, home) as mirror:
         if _search_and_confirm(execution, agenda):
@@ -204,6 +218,8 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
         return False
     finally:
         progress.close()
+    if not agenda.is_done():
+        refuse_full(execution.ledger.folder)
     return agenda.is_done()
 
 
