@@ -32,6 +32,7 @@ from sslbench.cli.options import (
     SweepArgument,
 )
 from sslbench.cli.places import TRACKING
+from sslbench.cli.upkeep import app as upkeep_verbs
 from sslbench.disk import explained
 from sslbench.errors import SslbenchError
 
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_verbs, name="data")
+app.add_typer(upkeep_verbs)  # without a name: its verbs stand beside the others
 
 
 @app.command()

@@ -31,6 +31,7 @@ from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.run import Execution, open_execution_folder, owned, run_execution
 from sslbench.search.spec import SweepSpec, load_sweep, plan_line
+from sslbench.tracking.uri import without_password
 
 
 class OwnCells(NamedTuple):
@@ -191,7 +192,7 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
             mirror.finish(ending(found, files))
     if not agenda.is_done():
         return _say_interrupted(ledger, agenda)
-    show_next_steps(files[0], link=browse_link(mirror, question), uri=mirror.uri)
+    show_next_steps(files[0], link=browse_link(mirror, question), uri=without_password(mirror.uri))
     if not mirror.synced:
         show_not_synced(mirror.last_error)
         return NOT_SYNCED

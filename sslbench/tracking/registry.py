@@ -12,6 +12,7 @@ from sslbench.errors import SetupError
 from sslbench.results import Champion
 from sslbench.tracking.client import connect, tracking_failures
 from sslbench.tracking.experiment import Experiment
+from sslbench.tracking.uri import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,8 +67,8 @@ def pull_from_registry(uri: str, name: str, to: Path) -> Path:
             raise SetupError(
                 f"the model {name!r} could not be fetched from the registry",
                 code="S033",
-                where=uri,
-                found=str(error).splitlines()[0],
+                where=without_password(uri),
+                found=without_password(str(error).splitlines()[0]),
                 fix="check MLFLOW_TRACKING_URI, or take the winner from this machine: sslbench pull",
             ) from error
         os.replace(found, to)
