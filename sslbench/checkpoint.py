@@ -18,7 +18,7 @@ from torch import nn
 from sslbench.config import EncoderChoice, TrialConfig
 from sslbench.durable import beside, settle, sha256
 from sslbench.embedding import Coverage, PulledEncoder, embedded_cells, predicted_labels
-from sslbench.encoders.base import Encoder, build_encoder
+from sslbench.encoders.base import Encoder, build_encoder, encoder_bytes
 from sslbench.errors import ConfigError, DataError, SetupError
 from sslbench.model_card import model_card
 from sslbench.model_folder import (
@@ -114,6 +114,11 @@ def load_encoder(folder: str | Path, *, device: str = "cpu") -> PulledEncoder:
         choice = EncoderChoice.model_validate(record.config["encoder"])
     except ValidationError as error:
         raise refused(folder / RECORD, f"encoder options: {error.errors()[0]['msg']}") from error
+    expected = encoder_bytes(choice.name, choice.options, n_genes=len(genes))
+    if expected > (folder / ENCODER).stat().st_size:  # else a record could ask for any memory
+        raise refused(
+            folder / RECORD, f"an encoder of {expected:,} bytes, more than its file holds"
+        )
     with torch.random.fork_rng(devices=[]):
         encoder = build_encoder(choice.name, choice.options, n_genes=len(genes))
     load_weights(folder / ENCODER, encoder)

@@ -21,7 +21,8 @@ def write_atomically(file: Path, text: str) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, file)
-    except OSError:
+    except OSError as error:
+        error.filename = str(file)  # a write to an open file names none
         temporary.unlink(missing_ok=True)
         raise
     settle(file.parent)

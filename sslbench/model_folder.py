@@ -11,6 +11,7 @@ README.md                the model card
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ from sslbench.errors import ConfigError, RefusedError, SetupError
 CHECKPOINT_SCHEMA = 1
 ENCODER, CLASSIFIER = "encoder.safetensors", "classifier.safetensors"
 GENES, LABELS, RECORD, CARD = "genes.txt", "labels.json", "checkpoint.json", "README.md"
+_TEXT, _WEIGHTS = 2**26, 2**35  # bytes that none of ours comes near
+_MOST_BYTES = {ENCODER: _WEIGHTS, CLASSIFIER: _WEIGHTS} | dict.fromkeys(
+    (GENES, LABELS, RECORD, CARD), _TEXT
+)
 PREPROCESSING = {
     "target_sum": TARGET_SUM,
     "transform": "log1p",
@@ -83,6 +88,35 @@ def read_record(folder: Path) -> CheckpointRecord:
     return record
 
 
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder from elsewhere that holds anything but the whole files of a model, before it is copied or moved.
+
+    Raises
+    ------
+    RefusedError
+        R014 if there is a file of another name, a link, a folder or a device in it, or a file beyond all measure.
+    """
+    for entry in folder.iterdir():
+        status = entry.lstat()
+        most = _MOST_BYTES.get(entry.name)
+        if most is None:
+            found = f"{entry.name[:80]!r}: no file of a model is called so"
+        elif not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            found = f"{entry.name!r} is no plain file of its own, but a link, a folder or a device"
+        elif status.st_size > most:
+            found = f"{entry.name!r} has {status.st_size:,} bytes, more than {most:,}"
+        else:
+            continue
+        raise RefusedError(
+            "this folder holds what belongs to no model",
+            code="R014",
+            where=str(folder),
+            found=found,
+            fix="take the model from someone you trust",
+            state="nothing was kept",
+        )
+
+
 def read_genes(file: Path) -> tuple[str, ...]:
     """Return the genes of a `genes.txt`, in the order of the encoder's inputs."""
     return tuple(_text(file).split("\n")[:-1])
@@ -92,7 +126,7 @@ def read_labels(file: Path) -> tuple[str, ...]:
     """Return the label names of a `labels.json`, in the order of their codes."""
     try:
         names = json.loads(_text(file))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise refused(file, str(error)) from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise refused(file, "not a list of label names")
@@ -111,6 +145,13 @@ def refused(file: Path, found: str) -> RefusedError:
     )
 
 
+def _refuse_huge(file: Path) -> None:
+    """Refuse to read it: a hole of a terabyte costs nothing to make, and an hour to read."""
+    n_bytes = file.stat().st_size
+    if n_bytes > _MOST_BYTES[file.name]:
+        raise refused(file, f"{n_bytes:,} bytes, more than {_MOST_BYTES[file.name]:,}")
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
@@ -119,6 +160,7 @@ def _text(file: Path) -> str:
 
 
 def _parsed(file: Path) -> CheckpointRecord:
+    _refuse_huge(file)
     text = _text(file)
     try:
         found = json.loads(text)
@@ -128,7 +170,7 @@ def _parsed(file: Path) -> CheckpointRecord:
     except ValidationError as error:
         first = error.errors()[0]
         raise refused(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise refused(file, str(error)) from error
     if record.preprocessing != PREPROCESSING:
         raise _other_version(file, f"preprocessing {record.preprocessing}")
@@ -149,5 +191,6 @@ def _other_version(file: Path, found: str) -> SetupError:
 def _refuse_changed(file: Path, *, expected: str | None) -> None:
     if expected is None or not file.is_file():
         raise refused(file, "missing, or not named in checkpoint.json")
+    _refuse_huge(file)
     if sha256(file) != expected:
         raise refused(file, "its SHA-256 is not the one in checkpoint.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,12 +94,33 @@ def validate(model: type[M], document: YamlDocument, *, code: str) -> M:
 def validated(model: type[M], value: Any, *, document: YamlDocument, at: Location, code: str) -> M:
     """Build `model` from a part of a document that stands at location `at`."""
     try:
-        return model.model_validate(value)
+        built = model.model_validate(value)
     except ValidationError as error:
         raise _as_config_error(error, model, document=document, at=at, code=code) from error
     except SslbenchError as error:
         error.where = error.where or document.where(at)
         raise
+    for inside in _flags_taken_for_numbers(value, built.model_dump(by_alias=True)):
+        name = "/".join(map(str, (*at, *inside)))
+        raise ConfigError(
+            f"{name}: a number is expected, not true or false",
+            code=code,
+            where=document.where((*at, *inside)),
+        )
+    return built
+
+
+def _flags_taken_for_numbers(given: Any, built: Any) -> Iterator[Location]:
+    """Yield where true or false was given and something else came of it: to Python, True is a 1."""
+    if isinstance(given, bool) and not isinstance(built, bool):
+        yield ()
+    if isinstance(given, list) and isinstance(built, list | tuple):
+        given, built = dict(enumerate(given)), dict(enumerate(built))
+    if isinstance(given, dict) and isinstance(built, dict):
+        for key in given.keys() & built.keys():
+            yield from (
+                (key, *inside) for inside in _flags_taken_for_numbers(given[key], built[key])
+            )
 
 
 def _read_text(path: Path) -> str:

@@ -32,6 +32,8 @@ from sslbench.cli.options import (
     SweepArgument,
 )
 from sslbench.cli.places import TRACKING
+from sslbench.cli.upkeep import app as upkeep_verbs
+from sslbench.disk import explained
 from sslbench.errors import SslbenchError
 
 app = typer.Typer(
@@ -44,6 +46,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_verbs, name="data")
+app.add_typer(upkeep_verbs)  # without a name: its verbs stand beside the others
 
 
 @app.command()
@@ -267,7 +270,8 @@ def main() -> None:
     # Slurm and `kill` send SIGTERM: it is answered like Ctrl-C, which Tune takes to end cleanly.
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
-        app()
+        with explained(Path.cwd()):
+            app()
     except SslbenchError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

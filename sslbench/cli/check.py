@@ -9,9 +9,11 @@ from pathlib import Path
 from sslbench.cli import terminal
 from sslbench.cli.cells import Prepared, prepared
 from sslbench.cli.places import Home
+from sslbench.cli.preflight import RECORD_BYTES, refuse_machine, show_limits
 from sslbench.cli.show import show_header
 from sslbench.cli.sweep import Asked, resolve
 from sslbench.config import TrialConfig
+from sslbench.disk import free_bytes, refuse_full
 from sslbench.errors import CollapsedError, DivergedError
 from sslbench.results import CurvePoint
 from sslbench.search.cluster import available_cpus
@@ -19,15 +21,16 @@ from sslbench.search.space import first_params
 from sslbench.search.spec import SweepSpec, describe_fixed, describe_space, plan_line
 
 STARTING_SECONDS = 12.0  # Ray and its workers, the store, the report
-RECORD_BYTES = 20_000
 
 
 def check_sweep(asked: Asked, home: Home) -> None:
     """Print the resolved sweep, its space and its plan; train a few updates per arm to estimate the rest."""
-    from sslbench.search.rehearsal import rehearse
-
     spec, dataset = resolve(asked)
+    refuse_machine(spec, home)
+    from sslbench.search.rehearsal import rehearse  # torch comes with it
+
     show_header()
+    show_limits(spec)
     terminal.say("asks", spec.question)
     spec, cells = prepared(dataset, spec, home)
     terminal.print_table(["arm", "parameter", "values"], describe_space(spec))
@@ -38,7 +41,9 @@ def check_sweep(asked: Asked, home: Home) -> None:
     terminal.say(
         "time", f"at most about {terminal.duration(seconds)} (weak trials are stopped earlier)"
     )
-    terminal.say("disk", f"about {size / 1e6:.1f} MB")
+    free = free_bytes(home.folder)
+    terminal.say("disk", f"about {size / 1e6:.1f} MB of {free / 1e6:,.0f} MB that are free")
+    refuse_full(home.folder, needed=size)
 
 
 def estimate(spec: SweepSpec, cells: Prepared) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sslbench.cli.question import Question, read_question
@@ -15,11 +15,17 @@ from sslbench.results import TrialRecord
 def of_earlier_data(folder: Path, question: Question) -> list[TrialRecord]:
     """Return the trials beside `folder` that answer the same question on an older version of the data set."""
     arms, found = set(question.sweep_spec.arms), []
+    for other, _ in asked_of_earlier_data(folder, question):
+        found += [r for r in Ledger(other).records().values() if r.arm in arms]
+    return found
+
+
+def asked_of_earlier_data(folder: Path, question: Question) -> Iterator[tuple[Path, Question]]:
+    """Yield (folder, question) of what asks the same beside `folder` of an older version of the data set."""
     for other in sorted(folder.parent.glob(f"{question.sweep}-*")):
         before = read_question(other) if other != folder else None
         if before is not None and _is_earlier(before, question):
-            found += [r for r in Ledger(other).records().values() if r.arm in arms]
-    return found
+            yield other, before
 
 
 def _is_earlier(before: Question, question: Question) -> bool:

@@ -16,6 +16,7 @@ from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.store import store_uri
 from sslbench.tracking.ui import deep_link, serve
+from sslbench.tracking.uri import without_password
 
 UI_PORT = 5000
 
@@ -73,7 +74,9 @@ def sync_all(home: Home, sweep: str | None) -> None:
                 projection_facts(question, home),
                 ending=_ending_if_over(folder, question, home),
             )
-        terminal.say("synced", f"{question.sweep} on {question.data['dataset']} -> {uri}")
+        terminal.say(
+            "synced", f"{question.sweep} on {question.data['dataset']} -> {without_password(uri)}"
+        )
 
 
 def serve_ui(home: Home, port: int) -> int:

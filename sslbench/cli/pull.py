@@ -13,6 +13,7 @@ from sslbench.cli.question import newest
 from sslbench.durable import beside, remove
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.ledger import Ledger
+from sslbench.model_folder import refuse_foreign
 from sslbench.results import champion
 
 CHECKPOINT = "checkpoint"
@@ -32,6 +33,7 @@ def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
             fix=f"make sweep SWEEP={question.sweep}",
         )
     with _taking_its_place(to, force=force) as new:
+        refuse_foreign(attempt.folder / CHECKPOINT)
         shutil.copytree(attempt.folder / CHECKPOINT, new)
     terminal.say("pulled", f"{best.record.arm} ({question.sweep} on {best.record.dataset}) -> {to}")
     score = f"{best.validation:.3f} mean validation score ({best.protocol}, {best.n_seeds} seeds)"

@@ -15,21 +15,27 @@ from sslbench.leaderboard.across.pairs import RankedSweep
 from sslbench.leaderboard.across.store import across_sweeps
 from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
+from sslbench.search.drivers import driver_of
 
 
 def show_status(home: Home, sweep: str | None, output: str) -> None:
-    """Print one line per arm of every sweep in the ledger."""
+    """Print one line per arm of every sweep in the ledger, and whether somebody runs it."""
     newest(home, sweep)  # says what to do where there is none
-    rows = []
+    drivers, shown = {}, []
     for folder, question in asked(home, sweep):
+        drivers[folder.name] = driver_of(folder)
         ledger = Ledger(folder)
         records = ledger.records()
-        rows += _status_rows(list(records.values()), question)
+        rows = _status_rows(list(records.values()), question)
+        shown += [(*row, drivers[folder.name]) for row in rows]
         say_damaged(ledger.damaged(records), state=f"to run them again: {question.command}")
     if output == "json":
-        terminal.print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
-    else:
-        terminal.print_table(COLUMNS, rows)
+        columns = (*COLUMNS, "driver")
+        terminal.print_json([dict(zip(columns, row, strict=True)) for row in shown])
+        return
+    terminal.print_table(COLUMNS, [row[:-1] for row in shown])
+    for name, driver in drivers.items():
+        terminal.say("driver", f"{name}: {driver or 'no driver is running'}")
 
 
 COLUMNS = ("sweep", "data", "arm", "search", "confirm", "stopped", "failed", "best validation")

@@ -12,10 +12,12 @@ from typing import NamedTuple, cast
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer
 from sslbench.cli.cells import Prepared, prepared
+from sslbench.cli.changed import changed_code, changed_data
 from sslbench.cli.counted import labels_left, modality_measured
 from sslbench.cli.earlier import refuse_other_versions
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.places import TRACKING, Home, sweep_file
+from sslbench.cli.preflight import refuse_machine, show_limits
 from sslbench.cli.question import Question, new_execution, read_question, write_question
 from sslbench.cli.report_seal import current_report
 from sslbench.cli.show import (
@@ -27,6 +29,7 @@ from sslbench.cli.show import (
 )
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
+from sslbench.disk import explained, refuse_full
 from sslbench.errors import ConfigError
 from sslbench.ledger import Ledger
 from sslbench.provenance import provenance
@@ -34,6 +37,7 @@ from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.run import Execution, open_execution_folder, owned, run_execution
 from sslbench.search.spec import SweepSpec, load_sweep, plan_line
+from sslbench.tracking.uri import without_password
 
 
 class OwnCells(NamedTuple):
@@ -109,7 +113,14 @@ def chosen_dataset(cells: OwnCells, spec: SweepSpec | None) -> DatasetSpec:
 def run_sweep(asked: Asked, home: Home) -> int:
     """Search, confirm, rank and report; return the exit code."""
     spec, dataset = resolve(asked)
+    refuse_machine(spec, home)
     show_header()
+    show_limits(spec)
+    with explained(home.folder):
+        return _prepare_and_run(asked, spec, dataset, home)
+
+
+def _prepare_and_run(asked: Asked, spec: SweepSpec, dataset: DatasetSpec, home: Home) -> int:
     spec, cells = prepared(dataset, spec, home)
     name = Path(asked.sweep).stem
     folder = open_execution_folder(home.ledgers, name, spec, cells.fingerprint)
@@ -118,6 +129,8 @@ def run_sweep(asked: Asked, home: Home) -> int:
             _set_aside(folder)
         command = asked.command(home)
         question = question_now(folder, name, spec, cells, dataset, command)
+        for line in changed_data(folder, question):
+            terminal.say("note", line)
         return _run(question, Ledger(folder), home)
 
 
@@ -167,12 +180,13 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
         data_fingerprint=question.data_fingerprint,
         provenance=provenance(),
     )
-    agenda = (
-        execution.agenda()
-    )  # refuses what a newer sslbench wrote, before anything is written here
+    # refuses what a newer sslbench wrote, before anything is written here
+    agenda = execution.agenda()
     if not agenda.is_done():
         refuse_other_versions(agenda.records(), question)
     write_question(ledger, question)
+    for line in changed_code(agenda.records(), execution.provenance):
+        terminal.say("note", line)
     _show_plan(execution.spec, agenda)
     say_damaged(ledger.damaged([record.uid for record in agenda.records()]), state="they run again")
     with live_mirror(ledger, question, home) as mirror:
@@ -185,7 +199,7 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
             mirror.finish(ending(found, files))
     if not agenda.is_done():
         return _say_interrupted(ledger, agenda)
-    show_next_steps(files[0], link=browse_link(mirror, question), uri=mirror.uri)
+    show_next_steps(files[0], link=browse_link(mirror, question), uri=without_password(mirror.uri))
     if not mirror.synced:
         show_not_synced(mirror.last_error)
         return NOT_SYNCED
@@ -212,6 +226,8 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
         return False
     finally:
         progress.close()
+    if not agenda.is_done():
+        refuse_full(execution.ledger.folder)
     return agenda.is_done()
 
 

@@ -45,6 +45,13 @@ def build_encoder(name: str, options: dict[str, Any], *, n_genes: int) -> Encode
     return encoder
 
 
+def encoder_bytes(name: str, options: dict[str, Any], *, n_genes: int) -> int:
+    """Return how much the weights of an encoder take, without drawing or holding any."""
+    with torch.device("meta"):
+        encoder = build_encoder(name, options, n_genes=n_genes)
+    return sum(tensor.numel() * tensor.element_size() for tensor in encoder.state_dict().values())
+
+
 def refuse_too_many(encoder: Encoder, *, n_cells: int) -> None:
     """Raise ConfigError if the embedding of so many cells is larger than this encoder is meant for."""
     most, n_values = encoder.most_values, n_cells * encoder.embedding_dim

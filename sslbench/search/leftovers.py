@@ -35,10 +35,15 @@ def scratch_folder() -> Iterator[Path]:
 
 def clear_up() -> None:
     """End the processes and remove the folders of our drivers that were killed and could not do it themselves."""
-    for folder in _short_folder().glob("sslb-*-*"):
-        if _is_mine(folder) and _is_abandoned(folder):
-            _end_processes(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in abandoned():
+        _end_processes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned() -> list[Path]:
+    """Return the scratch folders of our drivers that were killed."""
+    folders = _short_folder().glob("sslb-*-*")
+    return [folder for folder in folders if _is_mine(folder) and _is_abandoned(folder)]
 
 
 def _short_folder() -> Path:

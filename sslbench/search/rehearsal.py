@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from sslbench.data.cells import UNLABELLED, Cells
 from sslbench.data.labels import thinned, types_without_label
 from sslbench.data.splits import Split
 from sslbench.data.store import open_cells
-from sslbench.encoders.base import refuse_too_many
-from sslbench.errors import DataError, SslbenchError
+from sslbench.encoders.base import encoder_bytes, refuse_too_many
+from sslbench.errors import DataError, SetupError, SslbenchError
 from sslbench.pretraining import build
 from sslbench.registry import EVALUATIONS, PRETEXTS
 from sslbench.search.space import corners, first_params
@@ -33,6 +34,8 @@ def rehearse(spec: SweepSpec, store: Path, corpus: Path | None = None) -> None:
     DataError, ConfigError
         What the first arm that cannot be prepared says, with the arm and what it had chosen; D310 if an evaluation
         task needs what the cells do not have; D311 if a type keeps no label.
+    SetupError
+        S024 if an encoder is larger than the memory of this machine.
     """
     known = open_cells(store, "train")
     _refuse_lost_types(spec, known)
@@ -114,9 +117,23 @@ def _refuse_lost_types(spec: SweepSpec, train: Cells) -> None:
 def _prepare(
     config: TrialConfig, train: Cells, *, label_names: tuple[str, ...], n_cells: int
 ) -> None:
+    _refuse_larger_than_memory(config, n_genes=train.n_genes)
     pretext = build(config, train, label_names=label_names, device="cpu")
     refuse_too_many(pretext.encoder, n_cells=n_cells)
     pretext.prepare(train.labelled() if pretext.sees_labels else train.without_labels())
+
+
+def _refuse_larger_than_memory(config: TrialConfig, *, n_genes: int) -> None:
+    """Raise SetupError if weights, their gradients and the optimiser's two moments cannot fit into this machine."""
+    name, options = config.encoder.name, config.encoder.options
+    needed = 4 * encoder_bytes(name, options, n_genes=n_genes)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise SetupError(
+            f"training this {name} takes about {needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}",
+            code="S024",
+            fix="a narrower or shallower encoder, or fewer genes (dataset: n_top_genes)",
+        )
 
 
 def _some(train: Cells) -> Cells:

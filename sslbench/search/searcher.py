@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from sslbench.disk import LEAST_FREE, free_bytes
 from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 
@@ -30,7 +31,12 @@ class AgendaSearcher(Searcher):
         return {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Return the next trial's config; None while nothing can start, FINISHED when nothing is left."""
+        """Return the next trial's config; None while nothing can start, FINISHED when nothing is left.
+
+        On a disk that is nearly full no more are started: those that run may still end.
+        """
+        if free_bytes(self._agenda.ledger.folder) < LEAST_FREE:
+            return None if self._agenda.n_running() else Searcher.FINISHED
         job = self._agenda.next()
         if job is None:
             return None if self._agenda.n_running() else Searcher.FINISHED

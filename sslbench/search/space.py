@@ -26,7 +26,9 @@ _LARGEST = 2**53  # whole numbers beyond are not exact in the sampler's floating
 class Parameter(Frozen):
     """One searched option: exactly one kind, e.g. `{log_float: [1.0e-4, 1.0e-2]}`."""
 
-    choice: tuple[Scalar, ...] | None = Field(None, min_length=1, description="one of these values")
+    choice: tuple[Scalar, ...] | None = Field(
+        None, min_length=1, max_length=_MOST_TRIED, description="one of these values"
+    )
     float_: tuple[float, float] | None = Field(None, alias="float", description="uniform")
     log_float: tuple[float, float] | None = Field(None, description="uniform in the logarithm")
     int_: tuple[int, int] | None = Field(

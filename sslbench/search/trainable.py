@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from ray import tune
 
+from sslbench.disk import is_full
 from sslbench.errors import CollapsedError, DivergedError
 from sslbench.ledger import Attempt, Job, Ledger
 from sslbench.machine import machine
@@ -69,6 +70,8 @@ def _run(
     # The one place where any failure of a trial is caught: it becomes a record, and the sweep goes on.
     # A stop by the scheduler is SystemExit, which passes.
     except Exception as error:
+        if is_full(error):  # the disk's fault, not the trial's: it runs again once there is space
+            raise
         result, failure = None, _failure(error)
     record = job.ended(
         attempt,

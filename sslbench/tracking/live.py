@@ -12,6 +12,7 @@ from sslbench.ledger import Ledger
 from sslbench.tracking.client import tracking_failures
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.mirror import Mirror
+from sslbench.tracking.uri import without_password
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0
@@ -100,7 +101,9 @@ class LiveMirror:
 
     def _note(self, error: Exception) -> None:
         self.last_error = first_line(error)
-        _log.info("MLflow at %s did not take it yet: %s", self.uri, self.last_error)
+        _log.info(
+            "MLflow at %s did not take it yet: %s", without_password(self.uri), self.last_error
+        )
 
 
 def sync(ledger: Ledger, uri: str, facts: ProjectionFacts, *, ending: Ending | None = None) -> str:
@@ -120,7 +123,7 @@ def sync(ledger: Ledger, uri: str, facts: ProjectionFacts, *, ending: Ending | N
         raise SetupError(
             "the tracking store did not take the results",
             code="S032",
-            where=uri,
+            where=without_password(uri),
             found=first_line(error),
             fix="start the server or correct MLFLOW_TRACKING_URI, then: sslbench sync",
             state="all results are safe in the ledger",
@@ -132,4 +135,4 @@ def sync(ledger: Ledger, uri: str, facts: ProjectionFacts, *, ending: Ending | N
 def first_line(error: Exception) -> str:
     """Return what went wrong in one line of at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    return without_password(lines[0] if lines else type(error).__name__)[:300]

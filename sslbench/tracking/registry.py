@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from sslbench.config import fingerprint
 from sslbench.errors import SetupError
+from sslbench.model_folder import refuse_foreign
 from sslbench.results import Champion
 from sslbench.tracking.client import connect, tracking_failures
 from sslbench.tracking.experiment import Experiment
+from sslbench.tracking.uri import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,6 +54,8 @@ def pull_from_registry(uri: str, name: str, to: Path) -> Path:
     ------
     SetupError
         If something is at `to` already, the server cannot be reached, or there is no such model.
+    RefusedError
+        If what came holds anything but the plain files of a model: it is not kept.
     """
     if to.exists():
         raise SetupError(
@@ -66,10 +70,11 @@ def pull_from_registry(uri: str, name: str, to: Path) -> Path:
             raise SetupError(
                 f"the model {name!r} could not be fetched from the registry",
                 code="S033",
-                where=uri,
-                found=str(error).splitlines()[0],
+                where=without_password(uri),
+                found=without_password(str(error).splitlines()[0]),
                 fix="check MLFLOW_TRACKING_URI, or take the winner from this machine: sslbench pull",
             ) from error
+        refuse_foreign(found)
         os.replace(found, to)
     return to
 

@@ -15,13 +15,13 @@ from sslbench.errors import SetupError
 from sslbench.tracking.client import quiet_mlflow
 
 _log = logging.getLogger(__name__)
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 
 
 def store_uri(home: Path, override: str | None = None) -> str:
     """Return the tracking URI: `override`, else MLFLOW_TRACKING_URI, else the database in `home`; never relative."""
     named = override or os.environ.get("MLFLOW_TRACKING_URI")
-    return named or f"{_SQLITE}{home.resolve() / 'mlflow.db'}"
+    return named or f"{SQLITE}{home.resolve() / 'mlflow.db'}"
 
 
 def artifact_root(uri: str, home: Path) -> str | None:
@@ -40,9 +40,9 @@ def ensure_store(uri: str, home: Path) -> None:
     SetupError
         If the database was written by a newer MLflow.
     """
-    if not uri.startswith(_SQLITE):
+    if not uri.startswith(SQLITE):
         return
-    database = Path(uri.removeprefix(_SQLITE)).absolute()
+    database = Path(uri.removeprefix(SQLITE)).absolute()
     database.parent.mkdir(parents=True, exist_ok=True)
     with _locked(database):
         _remove_leftovers(database)
@@ -74,10 +74,10 @@ def _create(database: Path, *, artifacts: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     unfinished = _unfinished(database)
-    store = SqlAlchemyStore(f"{_SQLITE}{unfinished}", str(artifacts))
+    store = SqlAlchemyStore(f"{SQLITE}{unfinished}", str(artifacts))
     store.engine.dispose()
     # MLflow keeps an engine per URI for ever; the next new database under this name needs its own
-    SqlAlchemyStore._engine_map.pop(f"{_SQLITE}{unfinished}", None)
+    SqlAlchemyStore._engine_map.pop(f"{SQLITE}{unfinished}", None)
     _put_in_place(unfinished, database)
 
 
@@ -153,7 +153,7 @@ def _upgrade(database: Path) -> bool:
 
     unfinished = _unfinished(database)
     _copy(database, unfinished)
-    engine = create_sqlalchemy_engine(f"{_SQLITE}{unfinished}")
+    engine = create_sqlalchemy_engine(f"{SQLITE}{unfinished}")
     try:
         _upgrade_db(engine)
     except (SQLAlchemyError, CommandError) as error:

@@ -13,17 +13,17 @@ from sslbench.errors import SetupError
 from sslbench.tracking.client import quiet_mlflow
 from sslbench.tracking.facts import ProjectionFacts
 from sslbench.tracking.store import ensure_store
+from sslbench.tracking.uri import without_password
 
 _HOST = "127.0.0.1"
 
 
-def ui_command(uri: str, home: Path, *, port: int) -> list[str]:
-    """Return the command that serves the store at `uri` to this machine alone, in one worker process."""
+def ui_command(home: Path, *, port: int) -> list[str]:
+    """Return the command that serves a store to this machine alone, in one worker process; which, the environment says."""
     hosts = ",".join([f"localhost:{port}", f"{_HOST}:{port}", "localhost", _HOST])
     origins = f"http://localhost:{port},http://{_HOST}:{port}"
     return [
         sys.executable, "-m", "mlflow", "server",
-        "--backend-store-uri", uri,
         "--default-artifact-root", str(home.resolve() / "artifacts"),
         "--host", _HOST,
         "--port", str(port),
@@ -33,10 +33,13 @@ def ui_command(uri: str, home: Path, *, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def ui_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` without telemetry, and without the job runner that would add ten processes."""
+def ui_environment(environment: Mapping[str, str], *, uri: str) -> dict[str, str]:
+    """Return `environment` with the store that is served, and without telemetry and the job runner's ten processes.
+
+    The store's URI may hold a password, and everybody on a machine may read command lines.
+    """
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return {**environment, **quiet, "DO_NOT_TRACK": "true"}
+    return {**environment, **quiet, "DO_NOT_TRACK": "true", "MLFLOW_BACKEND_STORE_URI": uri}
 
 
 def serve(uri: str, home: Path, *, port: int) -> int:
@@ -51,13 +54,13 @@ def serve(uri: str, home: Path, *, port: int) -> int:
         raise SetupError(
             "the answers are on a tracking server, which has pages of its own",
             code="S031",
-            found=f"MLFLOW_TRACKING_URI={uri}",
-            fix=f"open {uri}",
+            found=f"MLFLOW_TRACKING_URI={without_password(uri)}",
+            fix=f"open {without_password(uri)}",
         )
     quiet_mlflow()
     ensure_store(uri, home)
     process = subprocess.Popen(
-        ui_command(uri, home, port=port), env=ui_environment(os.environ), cwd=home
+        ui_command(home, port=port), env=ui_environment(os.environ, uri=uri), cwd=home
     )
     try:
         return process.wait()

@@ -16,7 +16,7 @@ from sslbench.tracking.ui import deep_link, serve, ui_command, ui_environment
 
 
 def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
-    command = ui_command("sqlite:////x.db", tmp_path, port=5123)
+    command = ui_command(tmp_path, port=5123)
     named = dict(itertools.pairwise(command))
     assert named["--host"] == "127.0.0.1"
     assert named["--workers"] == "1"
@@ -26,12 +26,15 @@ def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
 
 
 def test_the_server_sends_nothing_home() -> None:
-    environment = ui_environment({"PATH": "/bin", "MLFLOW_DISABLE_TELEMETRY": "false"})
+    environment = ui_environment(
+        {"PATH": "/bin", "MLFLOW_DISABLE_TELEMETRY": "false"}, uri="sqlite:////x.db"
+    )
     assert environment == {
         "PATH": "/bin",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_BACKEND_STORE_URI": "sqlite:////x.db",
     }
 
 
@@ -65,7 +68,7 @@ def test_the_server_answers_here_and_refuses_other_names(home: Path, uri: str) -
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command, environment = ui_command(uri, home, port=port), ui_environment({})
+    command, environment = ui_command(home, port=port), ui_environment({}, uri=uri)
     process = subprocess.Popen(
         command, env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
