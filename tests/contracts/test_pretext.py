@@ -26,6 +26,7 @@ ENCODER_OF = {
     "pca": "linear",
     "hvg": "identity",
     "gradient_boosting": "identity",
+    "lightgbm": "identity",
     "logistic_regression": "linear",
     "nearest_neighbours": "linear",
     "shuffled_labels": "linear",

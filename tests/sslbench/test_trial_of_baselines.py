@@ -24,6 +24,7 @@ CLASSIFIERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nearest_neighbours on genes": ({"name": "nearest_neighbours"}, IDENTITY),
     "nearest_neighbours on components": ({"name": "nearest_neighbours", "k": 9}, LINEAR),
     "gradient_boosting": ({"name": "gradient_boosting", "max_iter": 5}, IDENTITY),
+    "lightgbm": ({"name": "lightgbm", "n_estimators": 5}, IDENTITY),
     "majority": ({"name": "majority"}, LINEAR),
     "shuffled_labels": ({"name": "shuffled_labels"}, LINEAR),
 }
@@ -125,7 +126,7 @@ def test_a_regression_leaves_a_model_that_annotates_cells_as_the_trial_did(
     assert list(tested.obs["sslbench_label"]) == predicted
 
 
-@pytest.mark.parametrize("arm", ["nearest_neighbours on genes", "gradient_boosting"])
+@pytest.mark.parametrize("arm", ["nearest_neighbours on genes", "gradient_boosting", "lightgbm"])
 def test_what_is_no_tensors_or_the_training_cells_themselves_leaves_predictions_and_no_model(
     arm: str, store: Path, tmp_path: Path
 ) -> None:
