@@ -116,7 +116,7 @@ def _prepare(
 ) -> None:
     pretext = build(config, train, label_names=label_names, device="cpu")
     refuse_too_many(pretext.encoder, n_cells=n_cells)
-    pretext.prepare(train.labelled() if pretext.sees_labels else train.without_labels())
+    pretext.rehearse(train.labelled() if pretext.sees_labels else train.without_labels())
 
 
 def _some(train: Cells) -> Cells:
