@@ -15,7 +15,7 @@ from torch import nn
 from sslbench.data.alignment import aligned
 from sslbench.data.anndata_slots import AnnDataSlots
 from sslbench.data.catalogue import Slot
-from sslbench.data.cells import CountsMatrix, normalise
+from sslbench.data.cells import CellBatch, CountsMatrix
 from sslbench.data.counts import CountSlots, check_block, choose_slot
 from sslbench.data.progress import reporting
 from sslbench.encoders.base import Encoder, embed_expression, refuse_too_many
@@ -165,9 +165,13 @@ def predicted_labels(
 
 def _embedded(pulled: PulledEncoder, counts: csr_matrix) -> np.ndarray:
     packed = CountsMatrix.from_scipy(counts).packed(np.arange(counts.shape[0])).to(pulled.device)
-    x = normalise(packed, packed.sum_of_cells())
-    z = embed_expression(pulled.encoder, x if pulled.device == "cpu" else x.dense())
-    return z.cpu().numpy()
+    cells = CellBatch(
+        raw=packed if pulled.device == "cpu" else packed.dense(),
+        library_size=packed.sum_of_cells(),
+        row_ids=torch.arange(counts.shape[0]),
+        label=None,
+    )
+    return embed_expression(pulled.encoder, pulled.encoder.inputs(cells)).cpu().numpy()
 
 
 def _warn(coverage: Coverage) -> None:

@@ -46,6 +46,13 @@ class CellBatch:
         """The raw counts, whole numbers, as a dense tensor (n_cells, n_genes) float32."""
         return dense(self.raw)
 
+    @property
+    def log_counts(self) -> Expression:
+        """Log1p of the raw counts, which are not scaled to a common depth, (n_cells, n_genes), packed where they are."""
+        if isinstance(self.raw, PackedRows):
+            return self.raw.with_values(torch.log1p(self.raw.value))
+        return torch.log1p(self.raw)
+
     def seen_as(self, view: Tensor) -> CellBatch:
         """Return the same cells with another expression (n_cells, n_genes)."""
         return replace(self, view=view)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslbench.data.cells import Cells
+from sslbench.data.cells import CellBatch, Cells
 from sslbench.data.packed import Expression, dense
 from sslbench.errors import ConfigError
 from sslbench.registry import ENCODERS, defining_module
@@ -25,6 +25,8 @@ class Encoder(nn.Module, ABC):
     reads_packed: ClassVar[bool] = (
         False  # True: `forward` takes packed rows too, and saves their zeros
     )
+    # True: `forward` takes log1p of raw counts; losses show normalised expression, so it cannot be trained here.
+    reads_counts: ClassVar[bool] = False
     most_values: ClassVar[int | None] = None  # n_cells x embedding_dim that is tried; None: any
 
     def __call__(self, x: Expression) -> Tensor:
@@ -35,6 +37,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Return z (n_cells, embedding_dim) of normalised expression x (n_cells, n_genes)."""
+
+    def inputs(self, minibatch: CellBatch) -> Expression:
+        """Return what `forward` takes of a minibatch."""
+        return minibatch.log_counts if self.reads_counts else minibatch.expression
 
 
 def build_encoder(name: str, options: dict[str, Any], *, n_genes: int) -> Encoder:
@@ -97,7 +103,6 @@ def embed_cells(encoder: Encoder, cells: Cells, *, device: str = "cpu") -> np.nd
     parts = []
     for start in range(0, len(cells), EMBED_ROWS):
         index = np.arange(start, min(start + EMBED_ROWS, len(cells)))
-        parts.append(
-            embed_expression(encoder, cells.minibatch(index, device=device).expression).cpu()
-        )
+        x = encoder.inputs(cells.minibatch(index, device=device))
+        parts.append(embed_expression(encoder, x).cpu())
     return torch.cat(parts).numpy()

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sslbench.config import ComponentOptions
 from sslbench.data.packed import Expression
+from sslbench.encoders.base import Encoder
 from sslbench.evaluation._cross_modality import (
     CROSS_MODALITY_METRICS,
     CROSS_MODALITY_REFERENCES,
@@ -60,7 +61,7 @@ class CrossModalityFineTune(EvaluationTask):
         given = material(train, val, scale=self.options.scale, generator=generator)
         learner = GradientLearner(
             lambda: trainable_copy(networks.encoder),
-            see=_Seen(networks.device),
+            see=_Seen(networks.encoder, networks.device),
             seed=int(generator.integers(2**31)),
             device=networks.device,
             front_rate=self.options.learning_rate,
@@ -74,11 +75,11 @@ class CrossModalityFineTune(EvaluationTask):
 
 
 class _Seen:
-    """What the encoder reads of cells: their expression, on its device."""
+    """What the encoder reads of cells, on its device."""
 
-    def __init__(self, device: str) -> None:
-        self.device = device
+    def __init__(self, encoder: Encoder, device: str) -> None:
+        self.encoder, self.device = encoder, device
 
     def __call__(self, cells: Embedded, index: np.ndarray) -> Expression:
         known = cells_of(cells, task="cross_modality_fine_tune")
-        return known.minibatch(index, device=self.device).expression
+        return self.encoder.inputs(known.minibatch(index, device=self.device))

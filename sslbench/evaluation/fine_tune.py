@@ -114,7 +114,7 @@ class _Network(nn.Module):
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> _Loss:
         """Return the class-balanced cross-entropy of the minibatch's labels."""
         assert minibatch.label is not None
-        logits = self.head(self.encoder(minibatch.expression))
+        logits = self.head(self.encoder(self.encoder.inputs(minibatch)))
         loss = balanced_cross_entropy(logits, minibatch.label, weight=self.class_weight)
         return _Loss(loss, {"accuracy": accuracy_of(logits, minibatch.label)})
 

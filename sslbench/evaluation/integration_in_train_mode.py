@@ -78,7 +78,7 @@ def _embedded_in_train_mode(networks: Networks, cells: Cells, order: np.ndarray)
     n_minibatches = -(-len(order) // MINIBATCH)
     with torch.no_grad():
         parts = [
-            encoder(cells.minibatch(index, device=networks.device).expression).cpu()
+            encoder(encoder.inputs(cells.minibatch(index, device=networks.device))).cpu()
             for index in np.array_split(order, n_minibatches)
         ]
     return torch.cat(parts).numpy()

@@ -27,6 +27,7 @@ def refuse_other_encoders(encoder: Encoder, *, task: str, names: tuple[str, ...]
 
 _WHAT = {
     ("linear",): "a linear encoder, which principal components are written into",
+    ("scvi",): "the encoder scvi, which its weights are copied into",
     ("identity",): "the encoder identity, which is expression itself",
     ("identity", "linear"): "the encoder identity (genes) or linear (principal components)",
 }

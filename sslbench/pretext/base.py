@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
+from sslbench.errors import ConfigError
 from sslbench.registry import PRETEXTS, defining_module
 from sslbench.results import Regime
 
@@ -57,6 +58,10 @@ class Pretext(nn.Module, ABC):
     def prepare(self, train: Cells) -> None:
         """Fit on training cells what the task needs; by default nothing."""
 
+    def rehearse(self, train: Cells) -> None:
+        """Find out whether `prepare` can be done on such cells, by default by doing it."""
+        self.prepare(train)
+
     @abstractmethod
     def loss(self, minibatch: CellBatch, generator: torch.Generator) -> Loss:
         """Return the loss of one minibatch; every random draw comes from `generator`."""
@@ -78,6 +83,12 @@ def build_pretext(
 ) -> Pretext:
     """Build the registered pretext task `name`; weights are drawn from torch's global stream."""
     pretext_class = PRETEXTS.load(name)
+    if encoder.reads_counts and not pretext_class.gradient_free:
+        raise ConfigError(
+            f"{name} trains encoders on normalised expression, and {type(encoder).__name__} reads raw counts",
+            code="C030",
+            fix="encoder: {name: mlp}",
+        )
     checked = defining_module(pretext_class).Options.model_validate(options)
     pretext: Pretext = pretext_class(checked, encoder=encoder, genes=genes, label_names=label_names)
     return pretext

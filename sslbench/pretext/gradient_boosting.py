@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier
-from torch import Tensor, nn
 
 from sslbench.config import ComponentOptions
 from sslbench.data.cells import CellBatch, Cells
 from sslbench.encoders.base import Encoder
+from sslbench.pretext._boosted_trees import BoostedTrees
 from sslbench.pretext._components import refuse_other_encoders
-from sslbench.pretext._reference import Reference, fitted_reference
+from sslbench.pretext._reference import fitted_reference
 from sslbench.pretext.base import Loss, Pretext
 from sslbench.registry import PRETEXTS
-
-LEAST = 1e-12  # probability of a label without training cells: its logit stays finite
 
 
 class Options(ComponentOptions):
@@ -31,33 +28,6 @@ class Options(ComponentOptions):
     l2_regularization: float = Field(0.0, ge=0, le=1000, description="L2 penalty of leaf values")
 
 
-class Trees(nn.Module):
-    """Logits are the logarithms of the trees' probabilities."""
-
-    def __init__(self, options: Options, *, n_labels: int, seed: int) -> None:
-        super().__init__()
-        self.n_labels = n_labels
-        self.known = np.empty(0, dtype=np.int64)  # (n_known,) codes of the labels that it can give
-        # Early stopping would take cells away from training; the number of rounds is searched instead.
-        self.trees = HistGradientBoostingClassifier(
-            **options.model_dump(), class_weight="balanced", early_stopping=False, random_state=seed
-        )
-
-    def fit(self, reference: Reference) -> None:
-        """Grow the trees; there are none where all cells have one label."""
-        self.known = np.unique(reference.label)
-        if len(self.known) > 1:
-            self.trees.fit(reference.z.astype(np.float32), reference.label)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return logits (n_cells, n_labels) float64 of z (n_cells, n_genes)."""
-        probability = np.zeros((len(z), self.n_labels))
-        probability[:, self.known] = (
-            self.trees.predict_proba(z.cpu().numpy()) if len(self.known) > 1 else 1.0
-        )
-        return torch.from_numpy(np.log(np.maximum(probability, LEAST))).to(z.device)
-
-
 @PRETEXTS.register
 class GradientBoosting(Pretext):
     """Trees on histograms of expression (Ke et al. 2017, LightGBM, as scikit-learn has it).
@@ -70,7 +40,7 @@ class GradientBoosting(Pretext):
     gradient_free = True
     embeds = False
     leaves_checkpoint = False
-    classifier: Trees
+    classifier: BoostedTrees
 
     def __init__(
         self,
@@ -83,7 +53,11 @@ class GradientBoosting(Pretext):
         refuse_other_encoders(encoder, task="gradient_boosting", names=("identity",))
         super().__init__(encoder)
         seed = int(torch.randint(2**31, ()))  # from the trial's stream, as weights are
-        self.classifier = Trees(options, n_labels=len(label_names), seed=seed)
+        # Early stopping would take cells away from training; the number of rounds is searched instead.
+        trees = HistGradientBoostingClassifier(
+            **options.model_dump(), class_weight="balanced", early_stopping=False, random_state=seed
+        )
+        self.classifier = BoostedTrees(trees, n_labels=len(label_names))
 
     def prepare(self, train: Cells) -> None:
         """Grow the trees on the labelled training cells; raise DataError if there are none."""

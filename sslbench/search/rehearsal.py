@@ -120,7 +120,7 @@ def _prepare(
     _refuse_larger_than_memory(config, n_genes=train.n_genes)
     pretext = build(config, train, label_names=label_names, device="cpu")
     refuse_too_many(pretext.encoder, n_cells=n_cells)
-    pretext.prepare(train.labelled() if pretext.sees_labels else train.without_labels())
+    pretext.rehearse(train.labelled() if pretext.sees_labels else train.without_labels())
 
 
 def _refuse_larger_than_memory(config: TrialConfig, *, n_genes: int) -> None:

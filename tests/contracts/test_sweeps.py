@@ -13,6 +13,7 @@ from sslbench.search.spec import load_sweep, plan_line
 from sslbench.search.study import ArmStudy
 
 SWEEPS = sorted((Path(__file__).parents[2] / "sweeps").rglob("*.yaml"))
+MASKING = next(path for path in SWEEPS if path.stem == "mae_masking")
 EVERY = pytest.mark.parametrize("path", SWEEPS, ids=[path.stem for path in SWEEPS])
 
 # Sweeps that may do without a control, each with its reason.
@@ -41,6 +42,25 @@ def test_a_sweep_has_a_supervised_arm_pca_and_the_controls(path):
         assert {"pca", "random_init"} <= pretexts
     if spec.objective.metric.endswith("/macro_f1"):
         assert set(controls()) <= pretexts
+
+
+# Sweeps of cell types that may do without the strongest classical baseline, each with its reason.
+WITHOUT_REGRESSION = {"smoke": "its scores mean nothing"} | {
+    path.stem: "its arms are the sides of a published claim"
+    for path in SWEEPS
+    if path.parent.name == "claims"
+}
+
+
+@EVERY
+def test_a_sweep_of_cell_types_has_the_regression_on_genes_with_the_same_space(path):
+    spec = load_sweep(path)
+    if not spec.objective.metric.endswith("/macro_f1") or path.stem in WITHOUT_REGRESSION:
+        return
+    arm, of_masking = (s.arms["logistic_regression"] for s in (spec, load_sweep(MASKING)))
+    assert (arm.pretext, arm.encoder, arm.search) == (
+        of_masking.pretext, of_masking.encoder, of_masking.search,
+    )  # fmt: skip
 
 
 # Sweeps whose arms may differ in what they choose of the loop or the encoder, each with its reason.

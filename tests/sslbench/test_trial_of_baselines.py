@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,20 @@ CLASSIFIERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nearest_neighbours on genes": ({"name": "nearest_neighbours"}, IDENTITY),
     "nearest_neighbours on components": ({"name": "nearest_neighbours", "k": 9}, LINEAR),
     "gradient_boosting": ({"name": "gradient_boosting", "max_iter": 5}, IDENTITY),
+    "lightgbm": ({"name": "lightgbm", "n_estimators": 5}, IDENTITY),
     "majority": ({"name": "majority"}, LINEAR),
     "shuffled_labels": ({"name": "shuffled_labels"}, LINEAR),
 }
-ARMS = CLASSIFIERS | {"hvg": ({"name": "hvg"}, IDENTITY)}
+ARMS = CLASSIFIERS | {
+    "hvg": ({"name": "hvg"}, IDENTITY),
+    "scvi": ({"name": "scvi", "max_epochs": 5}, {"name": "scvi"}),
+}
+NEEDS_SCVI = pytest.mark.skipif(
+    find_spec("scvi") is None, reason="needs scvi-tools: pip install 'sslbench[scvi]'"
+)
+EVERY_ARM = pytest.mark.parametrize(
+    "arm", [pytest.param(a, marks=NEEDS_SCVI if a == "scvi" else ()) for a in ARMS]
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +81,14 @@ def test_a_classifier_without_an_embedding_of_its_own_is_scored_by_its_head_alon
     assert tasks_of(run(config(arm), store, tmp_path)) == {"head"}
 
 
-def test_expression_is_scored_by_the_protocols_of_embeddings(store: Path, tmp_path: Path) -> None:
-    assert tasks_of(run(config("hvg"), store, tmp_path)) == {"knn", "linear_probe"}
+@pytest.mark.parametrize("arm", ["hvg", pytest.param("scvi", marks=NEEDS_SCVI)])
+def test_an_embedding_without_labels_is_scored_by_the_protocols_of_embeddings(
+    arm: str, store: Path, tmp_path: Path
+) -> None:
+    assert tasks_of(run(config(arm), store, tmp_path)) == {"knn", "linear_probe"}
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@EVERY_ARM
 def test_noise_in_test_cells_changes_nothing_that_was_learned_or_chosen(
     arm: str, store: Path, noisy: Path, tmp_path: Path
 ) -> None:
@@ -86,7 +101,7 @@ def test_noise_in_test_cells_changes_nothing_that_was_learned_or_chosen(
         assert clean.scores != other.scores
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@EVERY_ARM
 def test_the_same_seed_gives_equal_scores_and_predictions(
     arm: str, store: Path, tmp_path: Path
 ) -> None:
@@ -125,9 +140,22 @@ def test_a_regression_leaves_a_model_that_annotates_cells_as_the_trial_did(
     assert list(tested.obs["sslbench_label"]) == predicted
 
 
-@pytest.mark.parametrize("arm", ["nearest_neighbours on genes", "gradient_boosting"])
+@pytest.mark.parametrize("arm", ["nearest_neighbours on genes", "gradient_boosting", "lightgbm"])
 def test_what_is_no_tensors_or_the_training_cells_themselves_leaves_predictions_and_no_model(
     arm: str, store: Path, tmp_path: Path
 ) -> None:
     run(config(arm), store, tmp_path, test=True)
     assert {file.name for file in tmp_path.iterdir()} == {"predictions.parquet", "units.parquet"}
+
+
+@NEEDS_SCVI
+def test_a_model_of_scvi_embeds_cells_where_scvi_tools_is_not(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(config("scvi"), store, tmp_path, test=True)
+    monkeypatch.setitem(sys.modules, "scvi", None)
+    z = load_encoder(tmp_path / "checkpoint").embed(
+        anndata.read_h5ad(load_dataset("pbmc_cite").file)
+    )
+    assert z.shape == (1200, 10)
+    assert z.std(axis=0).min() > 0

@@ -70,11 +70,10 @@ def _main(material: Material) -> str:
     columns = [column for column in table.columns if column.key != "regime"]  # beside the method
     scale = shared_scale([row.test for row in board.on_axis])
     head = "".join(f"<th{_numeric(column)}>{html.escape(column.title)}</th>" for column in columns)
+    ranked = table.rows[: len(board.rows)]  # external rows follow, and have their section
     rows = "".join(
         _row(material, row, list(zip(table.columns, cells, strict=True)), scale=scale)
-        for row, cells in zip(
-            board.rows, table.rows, strict=False
-        )  # external rows have their section
+        for row, cells in zip(board.rows, ranked, strict=True)
     )
     axis = "".join(
         f'<td class="plot">{tick_track(scale)}</td>' if column.key == "test" else "<td></td>"
