@@ -188,7 +188,7 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
     for line in changed_code(agenda.records(), execution.provenance):
         terminal.say("note", line)
     _show_plan(execution.spec, agenda)
-    say_damaged(ledger.damaged([record.uid for record in agenda.records()]), state="they run again")
+    say_damaged(ledger.damaged({r.uid for r in agenda.records()}), state="they run again")
     with live_mirror(ledger, question, home) as mirror:
         if _search_and_confirm(execution, agenda):
             found = answer(ledger.folder, question)

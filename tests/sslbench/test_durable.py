@@ -1,0 +1,67 @@
+"""Files that are whole or not there, and text that says whether it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from sslbench.durable import beside, is_running, sealed, unsealed, write_atomically
+
+HOST = socket.gethostname()
+TEXT = json.dumps({"a": 1, "b": {"sha256": "not the seal"}}, indent=1)
+
+
+def a_dead_process() -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return child
+
+
+def test_what_dead_writers_of_a_file_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    dead, other = a_dead_process(), a_dead_process()
+    assert not is_running(dead)
+    (tmp_path / f".x.json@{HOST}@{dead}.tmp").write_text("ha")
+    (tmp_path / f".x.json@{HOST}@{other}.tmp").mkdir()  # a folder is removed with what is in it
+    (tmp_path / f".x.json@{HOST}@{other}.tmp" / "file").write_text("ha")
+    kept = [
+        f".x.json@{HOST}@{os.getppid()}.tmp",  # its writer lives
+        f".x.json@elsewhere@{dead}.tmp",  # of another machine: who knows
+        f".y.json@{HOST}@{dead}.tmp",  # of another file
+        f"x.json@{HOST}@{dead}.tmp",  # somebody's own
+    ]
+    for name in kept:
+        (tmp_path / name).write_text("ha")
+    write_atomically(tmp_path / "x.json", "whole")
+    assert sorted(f.name for f in tmp_path.iterdir()) == sorted([*kept, "x.json"])
+    assert (tmp_path / "x.json").read_text() == "whole"
+
+
+def test_the_hidden_name_is_that_of_this_process(tmp_path: Path) -> None:
+    assert beside(tmp_path / "x") == tmp_path / f".x@{HOST}@{os.getpid()}.tmp"
+
+
+def test_a_sealed_object_is_json_and_comes_back_as_it_was() -> None:
+    assert json.loads(sealed(TEXT)).keys() == {"a", "b", "sha256"}
+    assert unsealed(sealed(TEXT)) == TEXT
+
+
+def test_an_object_without_a_seal_is_read_as_it_is() -> None:
+    assert unsealed(TEXT) == TEXT
+    assert unsealed("") == ""
+
+
+@pytest.mark.parametrize("change", [("1", "2"), (' "a"', '  "a"'), ("the seal", "the scal")])
+def test_a_changed_object_is_seen(change: tuple[str, str]) -> None:
+    assert unsealed(sealed(TEXT).replace(*change, 1)) is None
+
+
+def test_a_cut_object_is_seen() -> None:
+    whole = sealed(TEXT)
+    for cut in range(whole.rindex('"sha256": "') + 11, len(whole)):
+        assert unsealed(whole[:cut]) is None
