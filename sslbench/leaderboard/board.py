@@ -203,7 +203,7 @@ class Leaderboard:
     unit: Unit  # what the intervals resample
     stamp: str  # how far the intervals reach
     reference: str | None  # the baseline that is best by validation
-    baseline: str  # what baselines it is the best of: "supervised", or "label-free" where cells have no labels
+    baseline: str  # what baselines it is the best of: "supervised", or "label-free" where labels are not to be learnt
     protocols: tuple[str, ...]  # the same-protocol columns
     notes: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()
