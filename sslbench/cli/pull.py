@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sslbench.champion import champion
 from sslbench.cli import terminal
 from sslbench.cli.places import Home
 from sslbench.cli.question import newest
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.ledger import Ledger
-from sslbench.results import champion
 
 CHECKPOINT = "checkpoint"
 

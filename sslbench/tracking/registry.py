@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sslbench.champion import Champion
 from sslbench.config import fingerprint
 from sslbench.errors import SetupError
-from sslbench.results import Champion
 from sslbench.tracking.client import connect, tracking_failures
 from sslbench.tracking.experiment import Experiment
 
