@@ -126,6 +126,9 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
     own, *further = _label_shares(question) or (None,)
     made_with = records[-1].provenance if records else provenance()
     shown = ("sslbench", "python", "torch", "ray", "optuna", "mlflow", "scikit-learn")
+    needed = EVALUATIONS.constant(
+        MetricKey.parse(spec.objective.metric).evaluation, "needs_of_cells"
+    )
     return SweepFacts(
         sweep=question.sweep,
         question=spec.question,
@@ -145,10 +148,8 @@ def sweep_facts(question: Question, records: list[TrialRecord]) -> SweepFacts:
         commit=", then ".join(_commits(records) or _commits_of([provenance()])),
         arms=tuple(_planned(name, spec) for name in spec.arms),
         tasks=tuple(_judged(given) for given in spec.evaluation),
-        of_labels=EVALUATIONS.constant(
-            MetricKey.parse(spec.objective.metric).evaluation, "needs_of_cells"
-        )
-        == ("labels",),
+        of_labels=needed == ("labels",),
+        judged_by_labels="labels" in needed and needed != ("labels",),
         label_fraction=spec.label_fraction,
         n_labels=own.n_labels if own else None,
         label_shares=tuple(further),

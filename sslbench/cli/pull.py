@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sslbench.champion import champion
 from sslbench.cli import terminal
 from sslbench.cli.places import Home
 from sslbench.cli.question import newest
@@ -14,7 +15,6 @@ from sslbench.durable import beside, remove
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.ledger import Ledger
 from sslbench.model_folder import refuse_foreign
-from sslbench.results import champion
 
 CHECKPOINT = "checkpoint"
 

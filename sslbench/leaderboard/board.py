@@ -67,7 +67,9 @@ class Row:
         None  # of the difference; None for the reference's regime, or where nothing is known
     )
     p_holm: float | None = None  # the same, adjusted for all rows that have one
-    rank_interval: tuple[int, int] | None = None  # 95 % of its places over resamples; None: unknown
+    rank_interval: tuple[int, int] | None = (
+        None  # 95 % of its places over resamples; None: unknown, or a control
+    )
     tuned: float | None = None  # the objective of the chosen recipe in the search, on validation
     default: float | None = (
         None  # that of the arm's default recipe; None: it has not run to its end
@@ -201,7 +203,7 @@ class Leaderboard:
     unit: Unit  # what the intervals resample
     stamp: str  # how far the intervals reach
     reference: str | None  # the baseline that is best by validation
-    baseline: str  # what baselines it is the best of: "supervised", or "label-free" where cells have no labels
+    baseline: str  # what baselines it is the best of: "supervised", or "label-free" where labels are not to be learnt
     protocols: tuple[str, ...]  # the same-protocol columns
     notes: tuple[str, ...] = ()
     holes: tuple[str, ...] = ()

@@ -44,11 +44,12 @@ class CellTypeScores:
     def of(self, protocols: Mapping[str, str]) -> dict[str, ArmScores]:
         """Return the scores of each arm under its protocol."""
         stacks = [self.stacks[arm, protocol] for arm, protocol in protocols.items()]
+        label, donor = self.cells.label, self.cells.donor
+        seeds = [self.seeds[arm] for arm in protocols]
         if self.unit == "donors":
-            scored = statistics.donor_scores(self.cells.label, stacks, donor=self.cells.donor)
+            scored = statistics.donor_scores(label, stacks, donor=donor, seeds=seeds)
         else:
-            seeds = [self.seeds[arm] for arm in protocols]
-            scored = statistics.cell_scores(self.cells.label, stacks, seeds=seeds)
+            scored = statistics.cell_scores(label, stacks, seeds=seeds)
         return dict(zip(protocols, scored, strict=True))
 
     @property

@@ -173,5 +173,5 @@ def _arm_scores(
     if unit == "seeds" or table is None or not has_units:
         return ArmScores(mean=mean, per_unit=recorded)
     if unit == "donors":
-        return intervals.mean_scores(table.values)
+        return intervals.mean_scores(table.values, seeds=seeds)
     return intervals.resample_scores(table.values, mean=mean, seeds=seeds)

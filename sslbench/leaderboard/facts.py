@@ -70,6 +70,9 @@ class SweepFacts:
     arms: tuple[PlannedArm, ...]
     tasks: tuple[JudgedTask, ...] = ()
     of_labels: bool = True  # whether the task of the objective predicts labels
+    judged_by_labels: bool = (
+        False  # whether it scores by labels that it does not predict, as integration does
+    )
     label_fraction: float = 1.0  # of the labels that exist in this sweep
     n_labels: int | None = None  # of training cells, at that share; None: not counted
     label_shares: tuple[LabelShare, ...] = ()
@@ -107,19 +110,24 @@ class SweepFacts:
     def baselines(self) -> tuple[Regime, ...]:
         """The regimes that an SSL arm is compared with: supervised ones, where labels are what is predicted.
 
-        Elsewhere (expression, a second modality, integration) an arm that learnt labels may be the weakest rival, so
-        that every arm of another regime counts. Controls, such as the untrained encoder, never do.
+        Elsewhere (expression, a second modality) an arm that learnt labels may be the weakest rival, so that every arm
+        of another regime counts. Where embeddings are scored by labels that nothing predicts (integration), it was told
+        a part of the answer, and does not count. Controls, such as the untrained encoder, never do.
         """
-        if not self.label_names:
+        if self._is_label_free:
             return ("unsupervised",)
         return ("supervised",) if self.of_labels else ("supervised", "unsupervised")
 
     @property
     def baseline(self) -> str:
         """What those baselines are called."""
-        if not self.label_names:
+        if self._is_label_free:
             return "label-free"
         return "supervised" if self.of_labels else "non-SSL"
+
+    @property
+    def _is_label_free(self) -> bool:
+        return not self.label_names or self.judged_by_labels
 
     @property
     def preferred_protocols(self) -> tuple[str, ...]:

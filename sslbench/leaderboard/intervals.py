@@ -52,6 +52,7 @@ class ArmScores:
     mean: float
     per_unit: np.ndarray  # (n_resamples,) resampled means, or scores (n_donors,) or (n_seeds,), NaN: none; aligned between arms
     by_seed: np.ndarray | None = None  # (n_seeds, n_donors), with `per_unit` as its mean
+    seeds: tuple[int, ...] = ()  # (n_seeds,) the numbers of its rows
 
 
 def resample_scores(
@@ -66,10 +67,18 @@ def resample_scores(
     return ArmScores(mean=mean, per_unit=with_seeds_resampled(tiled, seeds=seeds))
 
 
-def mean_scores(by_seed: np.ndarray) -> ArmScores:
-    """Return the scores of an arm from those of each seed and donor (n_seeds, n_donors); donors without any stay NaN."""
+def mean_scores(by_seed: np.ndarray, *, seeds: Sequence[int] | None = None) -> ArmScores:
+    """Return the scores of an arm from those of each seed and donor (n_seeds, n_donors); donors without any stay NaN.
+
+    `seeds` are the numbers of the rows; without them seeds are numbered by their position.
+    """
     of_donor = by_seed.mean(axis=0)
-    return ArmScores(mean=float(np.nanmean(of_donor)), per_unit=of_donor, by_seed=by_seed)
+    return ArmScores(
+        mean=float(np.nanmean(of_donor)),
+        per_unit=of_donor,
+        by_seed=by_seed,
+        seeds=tuple(range(len(by_seed)) if seeds is None else seeds),
+    )
 
 
 def bootstrap_interval(scores: ArmScores) -> Estimate:
@@ -99,10 +108,14 @@ def t_difference(arm: ArmScores, other: ArmScores) -> Estimate:
 def difference_errors(arm: ArmScores, other: ArmScores) -> tuple[StandardError, ...]:
     """Return the standard errors of arm − other over donors or seeds, paired over both; none of fewer than two.
 
-    The seeds of arms that have unlike numbers of them are not paired: the variances of their luck add up.
+    Seeds are paired by their number, where both arms have the same ones; else the variances of their luck add up.
     """
-    by_seed = [table for table in (arm.by_seed, other.by_seed) if table is not None]
-    if len(by_seed) == 2 and by_seed[0].shape == by_seed[1].shape:
+    by_seed = [
+        scores.by_seed[np.argsort(scores.seeds)]
+        for scores in (arm, other)
+        if scores.by_seed is not None
+    ]
+    if len(by_seed) == 2 and sorted(arm.seeds) == sorted(other.seeds):
         by_seed = [by_seed[0] - by_seed[1]]
     return standard_errors(arm.per_unit - other.per_unit, by_seed=by_seed)
 

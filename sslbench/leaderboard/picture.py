@@ -20,6 +20,7 @@ _COLOUR = {
     "unsupervised": "#12966a",
     "untrained": "#7b8491",
 }
+_AXES_WIDTH = 2.88  # inches, as is what names need beside it
 _INK, _INK_2, _RULE = "#14181f", "#525b68", "#e2e6eb"
 
 
@@ -31,7 +32,9 @@ def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
     verdict = textwrap.wrap(board.verdict, 84)
     above = 0.75 + 0.2 * len(verdict)  # inches, as is `height`
     height = 0.8 + above + 0.42 * max(len(board.rows), 1)
-    figure = Figure(figsize=(9.6, height), dpi=160, facecolor="white")
+    more = _more_for_names(board)
+    width = 9.6 + more
+    figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
     FigureCanvasAgg(figure)
     top = 1.0 - above / height
     for i, words in enumerate(verdict):
@@ -40,10 +43,11 @@ def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
     subtitle = f"{facts.sweep} on {facts.dataset} · {board.stamp or 'no scores'}"
     y = 1.0 - (0.36 + 0.2 * len(verdict)) / height
     figure.text(0.02, y, _plain(subtitle), fontsize=9, color=_INK_2)
-    axes = figure.add_axes((0.27, 0.55 / height, 0.3, top - 0.55 / height))
+    place = ((2.592 + more) / width, 0.55 / height, _AXES_WIDTH / width, top - 0.55 / height)
+    axes = figure.add_axes(place)
     _draw_frame(axes, board)
     for position, row in enumerate(board.rows):
-        _describe_row(axes, row, position=position)
+        _describe_row(axes, row, position=position, names_at=-0.83 - more / _AXES_WIDTH)
         if row in board.on_axis:
             _draw_row(axes, row, position=position)
         else:
@@ -82,8 +86,8 @@ def _draw_row(axes: Axes, row: Row, *, position: int) -> None:
     axes.plot([row.test.mean], [position], marker="o", color=colour, markersize=7, mec="white")
 
 
-def _describe_row(axes: Axes, row: Row, *, position: int) -> None:
-    _beside(axes, -0.83, position, f"{row.rank}   {_shortened(row.method)}", color=_INK)
+def _describe_row(axes: Axes, row: Row, *, position: int, names_at: float) -> None:
+    _beside(axes, names_at, position, f"{row.rank}   {row.method}", color=_INK)
     _beside(axes, -0.06, position, row.protocol, color=_INK_2, align="right")
     _beside(axes, 1.03, position, score_text(row.test, digits=3), color=_INK)
     _beside(axes, 1.52, position, difference_text(row, digits=3), color=_INK)
@@ -103,8 +107,10 @@ def _beside(axes: Axes, x: float, y: float, words: str, *, color: str, align: st
     )
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"
+def _more_for_names(board: Leaderboard) -> float:
+    """Return the inches that the picture is wider for the longest name: it is never cut."""
+    longest = max((len(row.method) for row in board.rows), default=0)
+    return 0.08 * max(0, longest - 24)
 
 
 def _plain(words: str) -> str:

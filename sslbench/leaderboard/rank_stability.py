@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -10,13 +10,16 @@ from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.intervals import LEVEL, N_RESAMPLES, SEED, ArmScores, draw_counts
 
 
-def rank_intervals(comparison: Comparison) -> dict[str, tuple[int, int] | None]:
-    """Return the central 95 % of each arm's places over resamples, 1 the best; None where its interval is not known.
+def rank_intervals(
+    comparison: Comparison, *, controls: Collection[str] = ()
+) -> dict[str, tuple[int, int] | None]:
+    """Return the central 95 % of each rival's places over resamples, 1 the best; None where its interval is not known.
 
-    A place is 1 plus the number of arms with a higher resampled score. Cells are the draws of the intervals; donors
+    A place is 1 plus the number of rivals with a higher resampled score: controls are the scale that rivals are read
+    on, so that they neither take a place nor have one. Cells are the draws of the intervals; donors
     and seeds are drawn with replacement, and what that understates of a spread over few of them is made up for.
     """
-    drawn = _drawn(comparison)
+    drawn = {arm: own for arm, own in _drawn(comparison).items() if arm not in controls}
     places = {
         arm: 1 + np.sum([other > own for other in drawn.values()], axis=0)
         for arm, own in drawn.items()

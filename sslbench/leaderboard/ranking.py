@@ -109,7 +109,7 @@ def _rows(
     ranks = shared_ranks([a.arm for a in ordered], comparison)
     reference = standing.best(facts.baselines)
     p = _compared(standing, reference, facts)
-    adjusted, places = holm(p), rank_intervals(comparison)
+    adjusted, places = holm(p), rank_intervals(comparison, controls=facts.controls)
     rows = [
         _row(arm, standing, rank=rank, reference=reference, records=records, facts=facts)
         for rank, arm in zip(ranks, ordered, strict=True)
@@ -119,7 +119,7 @@ def _rows(
             row,
             p=p.get(row.arm),
             p_holm=adjusted.get(row.arm),
-            rank_interval=_with_rank(places[row.arm], row.rank),
+            rank_interval=_with_rank(places.get(row.arm), row.rank),
         )
         for row in rows
     )

@@ -90,18 +90,24 @@ def cell_scores(
 
 
 def donor_scores(
-    truth: np.ndarray, predictions: Sequence[np.ndarray], *, donor: np.ndarray
+    truth: np.ndarray,
+    predictions: Sequence[np.ndarray],
+    *,
+    donor: np.ndarray,
+    seeds: Sequence[Sequence[int]] | None = None,
 ) -> list[ArmScores]:
     """Score arms per donor: macro F1 within each donor over the labels it has, averaged over seeds.
 
-    Donors without a labelled cell do not count; the mean of an arm weighs every donor the same.
+    Donors without a labelled cell do not count; the mean of an arm weighs every donor the same. `seeds` are the numbers
+    of each arm's seeds; without them seeds are numbered by their position.
     """
     codes, _ = pd.factorize(donor, sort=True)  # comparing names of a million cells takes seconds
     members = [codes == code for code in np.unique(codes[truth >= 0])]
     per_arm = [
         np.stack([seed_scores(truth[m], p[:, m]) for m in members], axis=1) for p in predictions
     ]  # (n_seeds, n_donors) each
-    return [mean_scores(by_seed) for by_seed in per_arm]
+    numbers = seeds if seeds is not None else [range(len(p)) for p in predictions]
+    return [mean_scores(by_seed, seeds=own) for by_seed, own in zip(per_arm, numbers, strict=True)]
 
 
 def _resampled_seed_scores(

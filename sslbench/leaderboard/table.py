@@ -19,11 +19,7 @@ from sslbench.leaderboard.significance import p_words
 
 P_TITLE = "p (Holm)"
 TUNING_TITLE = "default → tuned"
-HOW_TO_READ = (
-    "rank (its places in 95 % of resamples); p (Holm): of the difference, adjusted for all arms compared; "
-    "default → tuned: validation score of the arm's default recipe in the search and of the chosen one, which is the "
-    "best of many, so that some of the gain is luck"
-)
+HOW_TO_READ = "rank (places in 95 % of resamples); p (Holm): of the difference; default → tuned: on validation, partly luck"
 CHOSEN = "*"  # the protocol that validation chose
 ABSENT = "–"  # the arm has no such protocol
 

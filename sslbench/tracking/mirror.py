@@ -7,8 +7,9 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from sslbench.champion import champion
 from sslbench.ledger import JOB, Ledger
-from sslbench.results import TrialRecord, champion
+from sslbench.results import TrialRecord
 from sslbench.tracking.client import tracking_failures
 from sslbench.tracking.experiment import FINISHED, KILLED, RUNNING, Experiment, Shown
 from sslbench.tracking.facts import Ending, ProjectionFacts

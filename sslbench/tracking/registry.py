@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sslbench.champion import Champion
 from sslbench.config import fingerprint
 from sslbench.errors import SetupError
 from sslbench.model_folder import refuse_foreign
-from sslbench.results import Champion
 from sslbench.tracking.client import connect, tracking_failures
 from sslbench.tracking.experiment import Experiment
 from sslbench.tracking.uri import without_password

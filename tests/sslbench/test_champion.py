@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sslbench.results import CurvePoint, TrialRecord, TrialResult, champion
+from sslbench.champion import champion
+from sslbench.results import CurvePoint, TrialRecord, TrialResult
 
 OBJECTIVE = "val/knn/macro_f1"
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import sslbench
+from sslbench.champion import champion
 from sslbench.cli.board import answer
 from sslbench.cli.external import RECORD, read_externals
 from sslbench.cli.places import Home
@@ -25,7 +26,6 @@ from sslbench.cli.score import Scoring, score_file
 from sslbench.cli.sweep import OwnCells
 from sslbench.errors import ConfigError, DataError, DivergedError, RefusedError, SslbenchError
 from sslbench.leaderboard.board import Leaderboard
-from sslbench.results import champion
 from tests.sslbench.cli.finished import finished_sweep, ledger_of
 
 PROJECT = Path(__file__).parents[3]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sslbench.cli.board import sweep_facts
 from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.question import Question
@@ -114,6 +116,13 @@ def test_where_types_kept_apart_are_scored_who_learnt_from_labels_is_named() -> 
     assert "bio of integration" in told
     blind = {"mae": MAE}
     assert sweep_notes(question(evaluation=scored, arms=blind, objective={"metric": "val/integration/total"})) == ()  # fmt: skip
+
+
+@pytest.mark.parametrize("task, judged, predicted", [("integration/total", True, False), ("knn/macro_f1", False, True), ("cross_modality/pearson_per_feature", False, False)])  # fmt: skip
+def test_facts_say_whether_labels_judge_or_are_predicted(task, judged, predicted) -> None:
+    scored = [{"name": task.partition("/")[0]}]
+    facts = sweep_facts(question(evaluation=scored, objective={"metric": f"val/{task}"}), [])
+    assert (facts.judged_by_labels, facts.of_labels) == (judged, predicted)
 
 
 def test_controls_and_arms_that_leave_no_model_are_named() -> None:

@@ -276,6 +276,21 @@ def test_where_labels_are_not_predicted_a_label_classifier_is_not_the_only_rival
     assert "against pca/linear" in board.verdict
 
 
+def test_where_labels_judge_and_are_not_predicted_an_arm_that_was_told_them_is_no_reference() -> (
+    None
+):
+    """Types are kept apart best by the arm that was trained on them; SSL is compared with what saw as little as it did."""
+    arms = [replace(MAE, accuracy=0.8), replace(PCA, accuracy=0.7), replace(SUPERVISED, accuracy=0.95)]  # fmt: skip
+    sweep = sweep_judged_by(VARIANCE, arms, donors=("p4",))
+    facts = replace(sweep.facts, of_labels=False, judged_by_labels=True)
+    board = FakeSweep(sweep.records, sweep.predictions, facts, sweep.units).ranked()
+    assert (board.reference, board.baseline) == ("pca", "label-free")
+    assert board.rows[0].arm == "supervised"
+    assert board.rows[0].difference is not None
+    assert board.verdict.startswith("SSL wins by 0.")
+    assert "against pca/linear" in board.verdict
+
+
 def test_a_donor_without_a_score_has_no_difference() -> None:
     sweep = sweep_judged_by(PEARSON)
     units = {

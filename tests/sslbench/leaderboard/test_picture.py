@@ -30,6 +30,19 @@ def test_more_arms_make_a_taller_picture_with_something_on_it(tmp_path: Path) ->
     assert heights[0] < heights[1]
 
 
+def test_a_long_name_is_not_cut_and_does_not_run_into_its_protocol(tmp_path: Path) -> None:
+    widths = []
+    for name in ("mae", "a_mask_of_whole_programmes_per_minibatch_"):
+        sweep = fake_sweep([replace(MAE, name=name), SUPERVISED])
+        board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
+        draw_leaderboard(board, sweep.facts, tmp_path / "board.png")
+        draw_leaderboard(board, sweep.facts, tmp_path / "board.svg")
+        assert f"{name}/mlp" in (tmp_path / "board.svg").read_text()
+        widths.append(imread(tmp_path / "board.png").shape[1])
+    assert widths[0] == 1536
+    assert widths[1] > widths[0] + 150
+
+
 def test_a_leaderboard_without_rows_is_drawn_with_its_verdict(tmp_path: Path) -> None:
     facts = fake_sweep([MAE]).facts
     draw_leaderboard(rank_arms([], {}, facts), facts, tmp_path / "board.png")

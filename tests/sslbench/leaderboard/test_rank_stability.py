@@ -80,6 +80,18 @@ def test_an_arm_without_interval_has_no_places_and_counts_as_a_rival() -> None:
     assert rank_intervals(comparison("seeds", a=varied + 1, b=fewer)) == {"a": (1, 1), "b": (2, 2)}
 
 
+def test_controls_neither_take_a_place_nor_have_one() -> None:
+    """An untrained encoder above a rival says how good the rival is, and not that its place is taken."""
+    values = np.random.default_rng(3).normal(0.5, 0.1, 400)
+    arms = comparison("cells", a=values, control=values - 0.5, b=values - 1)
+    assert rank_intervals(arms, controls={"control"}) == {"a": (1, 1), "b": (2, 2)}
+    assert rank_intervals(arms) == {"a": (1, 1), "control": (2, 2), "b": (3, 3)}
+    rows = {row.arm: row for row in fake_sweep().ranked().rows}
+    assert rows["random_init"].is_control
+    assert rows["random_init"].rank_interval is None
+    assert rows["mae"].rank_interval is not None
+
+
 @pytest.mark.parametrize("donors", [("p4",), ("a", "b", "c", "d")])
 def test_the_rank_of_a_row_is_among_its_places(donors: tuple[str, ...]) -> None:
     board = fake_sweep([MAE, SUPERVISED, PCA], donors=donors).ranked()

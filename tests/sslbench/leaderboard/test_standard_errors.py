@@ -68,6 +68,25 @@ def test_arms_with_unlike_numbers_of_seeds_add_up_the_luck_of_both() -> None:
     assert over_both.value == pytest.approx(math.sqrt(over_donors.value**2 + luck))
 
 
+def test_seeds_are_paired_by_their_number_and_not_by_their_position() -> None:
+    first, second = scores(1, luck=0.05), scores(2, luck=0.05)
+    numbered = mean_scores(first, seeds=(11, 12, 13, 14, 15))
+    order = [3, 0, 4, 1, 2]
+    shuffled = mean_scores(second[order], seeds=[(11, 12, 13, 14, 15)[i] for i in order])
+    in_order = mean_scores(second, seeds=(11, 12, 13, 14, 15))
+    found, expected = (difference_errors(numbered, other)[1] for other in (shuffled, in_order))
+    assert found == pytest.approx(expected)
+
+
+def test_arms_that_lost_different_seeds_add_up_the_luck_of_both() -> None:
+    """Row for row they would be as many, and each difference one of two seeds that share nothing."""
+    first, second = scores(1, n_seeds=4, luck=0.05), scores(2, n_seeds=4, luck=0.05)
+    pair = mean_scores(first, seeds=(1, 2, 3, 4)), mean_scores(second, seeds=(2, 3, 4, 5))
+    over_donors, over_both = difference_errors(*pair)
+    luck = seed_variance(first) + seed_variance(second)
+    assert over_both.value == pytest.approx(math.sqrt(over_donors.value**2 + luck))
+
+
 def test_without_luck_of_seeds_the_interval_is_that_of_the_donors_alone() -> None:
     table = np.tile(scores(4)[0], (5, 1))
     low, high = stats.ttest_1samp(table[0], 0.0).confidence_interval(0.95)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from sslbench.champion import champion
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
-from sslbench.results import champion
 from sslbench.tracking.facts import Ending
 from sslbench.tracking.mirror import Mirror
 from sslbench.tracking.registry import model_name, pull_from_registry

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from sslbench.results import champion
+from sslbench.champion import champion
 from sslbench.tracking.facts import Ending
 from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.registry import pull_from_registry
