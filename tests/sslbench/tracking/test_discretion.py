@@ -1,18 +1,23 @@
-"""A password in a tracking URI is shown nowhere, stored nowhere, and on no command line."""
+"""A password in a tracking URI is shown nowhere, stored nowhere, and on no command line; nor is a home folder told."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from sslbench.config import TrialConfig
 from sslbench.errors import SetupError
+from sslbench.results import Failure, TrialRecord
+from sslbench.tracking.description import ended_tags, run_params
+from sslbench.tracking.discretion import without_home, without_password
 from sslbench.tracking.live import LiveMirror, first_line, sync
 from sslbench.tracking.reachable import reached
 from sslbench.tracking.registry import pull_from_registry
 from sslbench.tracking.ui import serve, ui_command
-from sslbench.tracking.uri import without_password
 from tests.sslbench.tracking.fake_ledger import begin, facts_of, job_of, ledger_at
 
 SECRET = "hunter2"
@@ -73,3 +78,32 @@ def test_what_an_error_says_of_an_address_is_shown_without_its_password() -> Non
         first_line(OSError(f"no answer from http://u:{SECRET}@h/"))
         == "no answer from http://***@h/"
     )
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ('File "/home/ann/sslbench/trial.py", line 3', 'File "~/sslbench/trial.py", line 3'),
+        ("/home/ann", "~"),
+        ("/home/anna/x", "/home/anna/x"),
+        ("no such file: /home/ann/a.gmt", "no such file: ~/a.gmt"),
+    ],
+)
+def test_where_a_persons_files_lie_is_not_told(
+    text: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert without_home(text) == shown
+    monkeypatch.setenv("HOME", "/")
+    assert without_home(text) == text
+
+
+def test_mlflow_is_told_of_a_failure_and_of_options_without_the_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    failure = Failure(kind="error", message="OSError: /home/ann/x", traceback="/home/ann/y")
+    record = SimpleNamespace(failure=failure, result=None, provenance={}, attempt=1)
+    assert "ann" not in str(ended_tags(cast(TrialRecord, record)))
+    monkeypatch.setattr(TrialConfig, "flat", lambda _: {"pretext/programmes": "/home/ann/mine.gmt"})
+    assert run_params(job_of()) == {"pretext/programmes": "~/mine.gmt"}
