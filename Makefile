@@ -20,7 +20,7 @@ SLOW := $(PYTEST) -m "slow and not nightly"
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep check-sweep list status leaderboard rerun ui pull sync check test test-nightly chaos bench clean
+.PHONY: help setup sweep check-sweep list status doctor leaderboard rerun ui pull sync check test test-nightly chaos bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ list: $(READY)  ## every sweep, data set, pretext task, mask, head, encoder and 
 
 status: $(READY)  ## [SWEEP=name]: how far the sweeps are
 	$(BIN)/sslbench status $(SWEEP) $(ARGS)
+
+doctor: $(READY)  ## whether this machine can run sweeps, and what to mend
+	$(BIN)/sslbench doctor $(ARGS)
 
 leaderboard: $(READY)  ## [SWEEP=name]: rank again from the ledger and write the report
 	$(BIN)/sslbench leaderboard $(SWEEP) $(ARGS)
@@ -91,5 +94,5 @@ $(BENCH_READY): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-clean:  ## remove caches; the environment and all results stay
+clean:  ## remove caches; the environment and all results stay (what old runs left: sslbench clean)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build

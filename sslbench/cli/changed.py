@@ -27,10 +27,10 @@ def changed_data(folder: Path, question: Question) -> Iterator[str]:
 
 def changed_code(records: Collection[TrialRecord], now: Mapping[str, str]) -> Iterator[str]:
     """Yield a line if other code than the present made some of the trials that are kept."""
-    made_by = {_code(record.provenance) for record in records}
-    others = sorted(made_by - {_code(now)})
+    made_by = [_code(record.provenance) for record in records if record.provenance]
+    others = sorted(set(made_by) - {_code(now)})
     if others:
-        n_other = sum(_code(record.provenance) in others for record in records)
+        n_other = sum(code in others for code in made_by)
         yield (
             f"{n_other} of {len(records)} trials were made by other code ({'; '.join(others)}; now {_code(now)}); "
             "they are kept, their rows name it, and --fresh starts anew"

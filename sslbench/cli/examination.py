@@ -128,9 +128,9 @@ def folders(home: Home) -> Iterator[Finding]:
 
 def store(home: Home) -> Iterator[Finding]:
     """Ask the MLflow store whether it is there."""
+    from sslbench.tracking.discretion import without_password
     from sslbench.tracking.reachable import reached
     from sslbench.tracking.store import store_uri
-    from sslbench.tracking.uri import without_password
 
     uri = store_uri(home.folder)
     try:

@@ -12,11 +12,11 @@ from sslbench.cli.report_seal import current_report
 from sslbench.ledger import Ledger
 from sslbench.results import MetricKey
 from sslbench.search.run import Execution, owned
+from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.store import store_uri
 from sslbench.tracking.ui import deep_link, serve
-from sslbench.tracking.uri import without_password
 
 UI_PORT = 5000
 

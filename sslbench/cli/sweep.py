@@ -37,7 +37,7 @@ from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.run import Execution, open_execution_folder, owned, run_execution
 from sslbench.search.spec import SweepSpec, load_sweep, plan_line
-from sslbench.tracking.uri import without_password
+from sslbench.tracking.discretion import without_password
 
 
 class OwnCells(NamedTuple):

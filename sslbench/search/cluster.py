@@ -57,6 +57,7 @@ def cluster() -> Iterator[Cluster]:
 def _joined_or_started(scratch: Path) -> Iterator[dict[str, float]]:
     address = os.environ.get("RAY_ADDRESS")
     if not address:
+        _stay_on_loopback()
         _guard_with_token(scratch)
     import ray
 
@@ -87,16 +88,38 @@ def _own_sigterm() -> Iterator[None]:
 def _start(scratch: Path) -> None:
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=available_cpus(),
-        include_dashboard=False,
-        object_store_memory=OBJECT_STORE_BYTES,
-        logging_level="error",
-        log_to_driver=False,
-        _temp_dir=str(scratch),
-        _node_ip_address="127.0.0.1",
-    )
+    with _without_api_server():
+        ray.init(
+            address="local",
+            num_cpus=available_cpus(),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            logging_level="error",
+            log_to_driver=False,
+            _temp_dir=str(scratch),
+            _node_ip_address="127.0.0.1",
+        )
+
+
+@contextmanager
+def _without_api_server() -> Iterator[None]:
+    """Start none: nothing here needs it, and even without dashboard and usage statistics it asks 169.254.169.254 which cloud this is."""
+    from ray._private import services
+
+    start = services.start_api_server
+    services.start_api_server = lambda *_, **__: ("", None)  # address and process
+    try:
+        yield
+    finally:
+        services.start_api_server = start
+
+
+def _stay_on_loopback() -> None:
+    """Let all of Ray's ports listen on 127.0.0.1, as they do on macOS; read when Ray is imported.
+
+    Without it Ray puts the host's own address in the place of 127.0.0.1, and listens to the whole network.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
 
 def _guard_with_token(scratch: Path) -> None:

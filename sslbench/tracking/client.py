@@ -35,8 +35,9 @@ def quiet_mlflow() -> None:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # whole tracebacks of what we catch, and say in one line
+    # these tell of what we catch and say in one line: one in whole tracebacks, one with the whole address
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def connect(uri: str) -> MlflowClient:

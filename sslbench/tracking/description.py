@@ -7,6 +7,7 @@ from typing import Any
 
 from sslbench.ledger import Job
 from sslbench.results import Stage, TrialRecord
+from sslbench.tracking.discretion import without_home
 
 MAX_PARAMS = 40
 _MAX_NAME, _MAX_SHOWN, _MAX_VALUE = 60, 4, 500
@@ -32,7 +33,7 @@ def run_params(job: Job) -> dict[str, str]:
     """Return at most forty flat parameters, the searched ones before the fixed ones; absent values are left out."""
     flat = {key: value for key, value in job.config.flat().items() if value is not None}
     keys = sorted(flat, key=lambda key: (key not in job.params, key))[:MAX_PARAMS]
-    return {key: str(flat[key])[:_MAX_VALUE] for key in sorted(keys)}
+    return {key: without_home(str(flat[key]))[:_MAX_VALUE] for key in sorted(keys)}
 
 
 def planned_tags(job: Job) -> dict[str, str]:
@@ -63,7 +64,8 @@ def ended_tags(record: TrialRecord) -> dict[str, str]:
         tags["sslbench.best_updates"] = str(record.result.best_updates)
     if record.failure is not None:
         tags["sslbench.failure"] = record.failure.kind
-        tags["mlflow.note.content"] = f"**{record.failure.kind}**: {record.failure.message}"
+        why = without_home(record.failure.message)
+        tags["mlflow.note.content"] = f"**{record.failure.kind}**: {why}"
     return tags
 
 

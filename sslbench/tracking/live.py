@@ -10,9 +10,9 @@ from types import TracebackType
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.tracking.client import tracking_failures
+from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.mirror import Mirror
-from sslbench.tracking.uri import without_password
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0

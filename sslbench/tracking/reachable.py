@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from sslbench.errors import SetupError
+from sslbench.tracking.discretion import without_password
 from sslbench.tracking.store import SQLITE
-from sslbench.tracking.uri import without_password
 
 PATIENCE_SECONDS = 2.0
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}

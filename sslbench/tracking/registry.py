@@ -12,8 +12,8 @@ from sslbench.config import fingerprint
 from sslbench.errors import SetupError
 from sslbench.model_folder import refuse_foreign
 from sslbench.tracking.client import connect, tracking_failures
+from sslbench.tracking.discretion import without_password
 from sslbench.tracking.experiment import Experiment
-from sslbench.tracking.uri import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

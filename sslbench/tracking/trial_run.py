@@ -18,6 +18,7 @@ from sslbench.tracking.description import (
     run_params,
     shown_values,
 )
+from sslbench.tracking.discretion import without_home
 from sslbench.tracking.experiment import Experiment, Metric, Shown
 from sslbench.tracking.figures import write_figures
 
@@ -113,7 +114,7 @@ class TrialRun:
         self, experiment: Experiment, shown: Shown, attempt: Attempt, record: TrialRecord
     ) -> None:
         if record.failure is not None and record.failure.traceback:
-            text = record.failure.traceback
+            text = without_home(record.failure.traceback)
             experiment.log_text(shown, text, file="failure/traceback.txt")
         if record.stage != "confirm" or record.result is None:
             return

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from sslbench.errors import SetupError
 from sslbench.tracking.client import quiet_mlflow
+from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import ProjectionFacts
 from sslbench.tracking.store import ensure_store
-from sslbench.tracking.uri import without_password
 
 _HOST = "127.0.0.1"
 

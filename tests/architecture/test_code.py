@@ -84,6 +84,14 @@ def test_nothing_is_called_that_could_run_what_a_file_holds(file):
     assert [(name, line) for name, line in found if (place, name) not in ALLOWED] == []
 
 
+@pytest.mark.parametrize("folder", ["benchmarks", "scripts"])
+def test_what_stands_beside_the_package_runs_nothing_out_of_a_file_either(folder):
+    files = sorted((ROOT.parent / folder).rglob("*.py"))
+    found = {str(f): unsafe_calls(f.read_text(encoding="utf-8")) for f in files}
+    assert files
+    assert {file: calls for file, calls in found.items() if calls} == {}
+
+
 def test_every_allowed_call_is_still_made():
     made = {
         (str(f.relative_to(ROOT)), name)

@@ -103,3 +103,17 @@ def test_tunes_snapshots_hold_nothing_and_are_never_restored(searcher, tmp_path)
     assert (tmp_path / "snapshot").read_text()
     with pytest.raises(RuntimeError, match="run the same sweep command again"):
         searcher.restore(str(tmp_path / "snapshot"))
+
+
+def test_on_a_nearly_full_disk_no_more_trials_are_started_and_those_running_end(
+    searcher, tmp_path, monkeypatch
+):
+    first = searcher.suggest("t1")
+    monkeypatch.setattr("sslbench.search.searcher.free_bytes", lambda _: 1_000)
+    assert searcher.suggest("t2") is None
+    assert len(Ledger(tmp_path).jobs()) == 1
+    finish(Ledger(tmp_path), first["uid"])
+    searcher.on_trial_complete("t1")
+    assert searcher.suggest("t3") == AgendaSearcher.FINISHED
+    monkeypatch.undo()
+    assert searcher.suggest("t4")["uid"] != first["uid"]

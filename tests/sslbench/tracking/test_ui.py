@@ -13,6 +13,7 @@ import pytest
 
 from sslbench.errors import SetupError
 from sslbench.tracking.ui import deep_link, serve, ui_command, ui_environment
+from tests.security.sockets import is_here, sockets_of
 
 
 def test_the_server_listens_on_this_machine_only(tmp_path: Path) -> None:
@@ -76,17 +77,36 @@ def test_the_server_answers_here_and_refuses_other_names(home: Path, uri: str) -
         assert answer(port, host=f"localhost:{port}", patience_seconds=90) == 200
         assert answer(port, host="evil.example.com") == 403
         assert answer(port, host="192.168.1.7") == 403
+        assert answer(port, host=f"localhost:{port}", posts_from="http://evil.example.com") == 403
+        assert answer(port, host=f"localhost:{port}", posts_from=f"http://localhost:{port}") == 200
+        held = [s for s in sockets_of(family(process.pid)) if s.listens]
+        assert held
+        assert all(is_here(s.local) for s in held)
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def answer(port: int, *, host: str, patience_seconds: float = 0) -> int:
-    """Return the HTTP status, waiting for the server to come up."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=1",
-        headers={"Host": host},
-    )
+def family(process: int) -> list[int]:
+    """Return a process and all that it has started."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{process}/task").glob("*/children")
+        for child in task.read_text(encoding="utf-8").split()
+    ]
+    return [process, *(one for child in children for one in family(child))]
+
+
+def answer(port: int, *, host: str, posts_from: str = "", patience_seconds: float = 0) -> int:
+    """Return the HTTP status, waiting for the server to come up; of a POST if a page of elsewhere sends one."""
+    api = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search"
+    request = urllib.request.Request(f"{api}?max_results=1", headers={"Host": host})
+    if posts_from:
+        request = urllib.request.Request(
+            api,
+            data=b'{"max_results": 1}',
+            headers={"Host": host, "Origin": posts_from, "Content-Type": "application/json"},
+        )
     deadline = time.monotonic() + patience_seconds
     while True:
         try:

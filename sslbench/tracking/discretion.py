@@ -1,0 +1,27 @@
+"""What is shown and shipped to others without what is nobody else's business: passwords, and where a person's files lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# user:password@ between the scheme and the host; the rest of an address may hold an @ of its own
+_LOGIN = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/?#\s'\"]*@")
+_SECRET = re.compile(
+    r"(?i)([?&;](?:password|passwd|pwd|token|secret|key|sslpassword)=)[^&#;\s'\"]+"
+)
+
+
+def without_password(text: str) -> str:
+    """Return a URI, or a text in which URIs stand, with each login and each secret of a query as `***`."""
+    return _SECRET.sub(r"\1***", _LOGIN.sub(r"\g<scheme>***@", text))
+
+
+def without_home(text: str) -> str:
+    """Return a text with the person's home folder as `~`: MLflow is read by others, and a traceback is full of paths."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # this user has none
+        return text
+    # whole names of folders only; a home of `/` would take every path apart
+    return re.sub(rf"{re.escape(home)}(?=[/\s'\":,)]|$)", "~", text) if len(home) > 1 else text

@@ -1,0 +1,109 @@
+"""A password in a tracking URI is shown nowhere, stored nowhere, and on no command line; nor is a home folder told."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from sslbench.config import TrialConfig
+from sslbench.errors import SetupError
+from sslbench.results import Failure, TrialRecord
+from sslbench.tracking.description import ended_tags, run_params
+from sslbench.tracking.discretion import without_home, without_password
+from sslbench.tracking.live import LiveMirror, first_line, sync
+from sslbench.tracking.reachable import reached
+from sslbench.tracking.registry import pull_from_registry
+from sslbench.tracking.ui import serve, ui_command
+from tests.sslbench.tracking.fake_ledger import begin, facts_of, job_of, ledger_at
+
+SECRET = "hunter2"
+# nobody listens on port 9
+URIS = (f"http://u:{SECRET}@127.0.0.1:9", f"https://{SECRET}@127.0.0.1:9/x?token={SECRET}")
+
+
+@pytest.mark.parametrize(
+    "uri, shown",
+    [
+        ("postgresql://u:hunter2@h:5432/db", "postgresql://***@h:5432/db"),
+        ("mysql+pymysql://u:p@ss@h/db", "mysql+pymysql://***@h/db"),
+        ("http://h:5000", "http://h:5000"),
+        ("http://h/a@b", "http://h/a@b"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("postgresql://h/db?user=u&password=p&x=1", "postgresql://h/db?user=u&password=***&x=1"),
+        ("cannot reach http://u:p@h/, see http://h/", "cannot reach http://***@h/, see http://h/"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_only_who_logs_in_and_secrets_are_hidden(uri: str, shown: str) -> None:
+    assert without_password(uri) == shown
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_no_error_and_no_log_shows_a_password(
+    uri: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="sslbench")
+    ledger, facts = ledger_at(tmp_path), facts_of(tmp_path)
+    begin(ledger, job_of())
+    errors = []
+    for ask in (
+        lambda: sync(ledger, uri, facts),
+        lambda: reached(uri),
+        lambda: pull_from_registry(uri, "m", tmp_path / "best"),
+        lambda: serve(uri, tmp_path, port=5123),
+    ):
+        with pytest.raises(SetupError) as caught:
+            ask()
+        errors.append(str(caught.value))
+    mirror = LiveMirror(ledger, uri, facts, every_seconds=0.05, drain_seconds=3.0)
+    with mirror:
+        pass
+    assert mirror.last_error
+    told = "\n".join([*errors, mirror.last_error, caplog.text])
+    assert "127.0.0.1" in told
+    assert SECRET not in told
+    assert not [f for f in tmp_path.rglob("*") if f.is_file() and SECRET in f.read_text("utf-8")]
+
+
+def test_no_command_line_shows_a_password(tmp_path: Path) -> None:
+    assert "://" not in "".join(ui_command(tmp_path, port=5123)).replace("http://", "")
+
+
+def test_what_an_error_says_of_an_address_is_shown_without_its_password() -> None:
+    assert (
+        first_line(OSError(f"no answer from http://u:{SECRET}@h/"))
+        == "no answer from http://***@h/"
+    )
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ('File "/home/ann/sslbench/trial.py", line 3', 'File "~/sslbench/trial.py", line 3'),
+        ("/home/ann", "~"),
+        ("/home/anna/x", "/home/anna/x"),
+        ("no such file: /home/ann/a.gmt", "no such file: ~/a.gmt"),
+    ],
+)
+def test_where_a_persons_files_lie_is_not_told(
+    text: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert without_home(text) == shown
+    monkeypatch.setenv("HOME", "/")
+    assert without_home(text) == text
+
+
+def test_mlflow_is_told_of_a_failure_and_of_options_without_the_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    failure = Failure(kind="error", message="OSError: /home/ann/x", traceback="/home/ann/y")
+    record = SimpleNamespace(failure=failure, result=None, provenance={}, attempt=1)
+    assert "ann" not in str(ended_tags(cast(TrialRecord, record)))
+    monkeypatch.setattr(TrialConfig, "flat", lambda _: {"pretext/programmes": "/home/ann/mine.gmt"})
+    assert run_params(job_of()) == {"pretext/programmes": "~/mine.gmt"}
