@@ -16,7 +16,7 @@ Direction = Literal["max", "min"]
 Regime = Literal["self-supervised", "supervised", "unsupervised", "untrained"]
 Stage = Literal["search", "confirm"]
 Outcome = Literal["finished", "stopped", "failed"]
-FailureKind = Literal["diverged", "collapsed", "oom", "killed", "error"]
+FailureKind = Literal["diverged", "collapsed", "oom", "killed", "stalled", "error"]
 
 RECORD_SCHEMA = 1
 MACRO_F1 = (

@@ -102,6 +102,7 @@ def _tuner(
         corpus=str(execution.corpus) if execution.corpus else None,
         device=machine.device(gpus_per_trial=resources.gpus_per_trial),
         threads=resources.cpus_per_trial,
+        stall_timeout_seconds=resources.stall_timeout_seconds,
         provenance=execution.provenance,
     )
     share: dict[str, float] = {"cpu": resources.cpus_per_trial}
