@@ -3,6 +3,7 @@
     <folder>/sweep.json                          the resolved question
     <folder>/trials/<uid>/job.json               written before anyone runs the trial
     <folder>/trials/<uid>/attempt-<n>/curve.jsonl    one line per report, as it happens
+    <folder>/trials/<uid>/attempt-<n>/resume/        where the next attempt goes on; removed when the trial has ended
     <folder>/trials/<uid>/attempt-<n>/result.json    written last: the trial has ended
     <folder>/trials/<uid>/attempt-<n>/…          what the record's `files` names (checkpoint, predictions, …)
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -43,6 +45,7 @@ from sslbench.results import (
 )
 
 JOB, CURVE, RESULT = "job.json", "curve.jsonl", "result.json"
+RESUME, STACK = "resume", "stack.txt"  # of a trial that runs; what is in them is no result
 ATTEMPT = "attempt-"
 
 
@@ -124,21 +127,20 @@ class Attempt:
         return tuple(_whole_points(text.splitlines()))
 
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of every file of this attempt but the curve and the record."""
-        half = {
-            *half_written(self.folder)
-        }  # of a writer that died, where its last attempt is given up
-        files = [f for f in sorted(self.folder.rglob("*")) if f.is_file()]
-        kept = [
-            f for f in files if f.name != RESULT and f.name != CURVE and not half & {f, f.parent}
-        ]
-        return {f.relative_to(self.folder).as_posix(): sha256(f) for f in kept}
+        """Return the SHA-256 of every file of this attempt but the curve, the record and what only a running trial has."""
+        half = {f.name for f in half_written(self.folder)}  # of a writer that died
+        left_out = {CURVE, RESULT, RESUME, STACK, *half}
+        files = {f.relative_to(self.folder): f for f in sorted(self.folder.rglob("*"))}
+        kept = {name: f for name, f in files.items() if name.parts[0] not in left_out}
+        return {name.as_posix(): sha256(f) for name, f in kept.items() if f.is_file()}
 
     def finish(self, record: TrialRecord) -> None:
         """Write the record, last and atomically, of files that are on the disk: from here on the trial has ended."""
         for name in record.files:
             settle(self.folder / name)
         write_atomically(self.folder / RESULT, sealed(record.model_dump_json(indent=1)))
+        for kept in self.folder.parent.glob(f"{ATTEMPT}*/{RESUME}"):
+            shutil.rmtree(kept, ignore_errors=True)
 
     def record(self, *, reads: Collection[str] | None = None) -> TrialRecord | None:
         """Return the record if it is whole and its files are what it says; otherwise None.
@@ -160,8 +162,7 @@ class Attempt:
             _refuse_newer(whole, Path(file))
             return None
         asked = record.files if reads is None else record.files.keys() & reads
-        intact = all(self._is_intact(name, record.files[name]) for name in asked)
-        return record if intact else None
+        return record if all(self._is_intact(name, record.files[name]) for name in asked) else None
 
     def _is_intact(self, name: str, digest: str) -> bool:
         file = self.folder / name
@@ -185,9 +186,8 @@ class Ledger:
 
     def jobs(self) -> dict[str, Job]:
         """Return every planned trial by uid, oldest first."""
-        files = list(self.trials.glob(f"*/{JOB}"))
-        files.sort(key=lambda f: (f.stat().st_mtime_ns, f.parent.name))
-        jobs = {f.parent.name: _read_job(f) for f in files}
+        files = [(f.stat().st_mtime_ns, f.parent.name, f) for f in self.trials.glob(f"*/{JOB}")]
+        jobs = {uid: _read_job(f) for _, uid, f in sorted(files)}
         return {uid: job for uid, job in jobs.items() if job is not None}
 
     def job(self, uid: str) -> Job:
@@ -232,9 +232,9 @@ class Ledger:
 
         A record holds its whole configuration, so that the plan beside it is not read. `reads`: see `Attempt.record`.
         """
-        found = ((uid, attempt.record(reads=reads)) for uid, attempt in self._latest())
-        ended = [(uid, record) for uid, record in found if record is not None]
-        return dict(sorted(ended, key=lambda item: (item[1].ended_unix_ms, item[0])))
+        found = {uid: attempt.record(reads=reads) for uid, attempt in self._latest()}
+        ended = {uid: record for uid, record in found.items() if record is not None}
+        return dict(sorted(ended.items(), key=lambda item: (item[1].ended_unix_ms, item[0])))
 
     def damaged(self, records: Collection[str]) -> list[str]:
         """Return the trials, none of those in `records`, that have ended and whose record or files are not as written."""
@@ -270,11 +270,9 @@ def _read_job(file: Path) -> Job | None:
         # without a seal it is one of ours with a flipped byte: a newer sslbench seals too
         if whole != text and "extra_forbidden" in {problem["type"] for problem in error.errors()}:
             raise SetupError(
-                "this trial was planned by a newer sslbench",
-                code="S010",
-                where=str(file),
+                "this trial was planned by a newer sslbench", code="S010", where=str(file),
                 fix="upgrade sslbench, or use --fresh",
-            ) from error
+            ) from error  # fmt: skip
         return None
 
 
@@ -294,7 +292,5 @@ def _refuse_newer(text: str, file: Path) -> None:
     if isinstance(version, int) and version > RECORD_SCHEMA:
         raise SetupError(
             f"this record was written by a newer sslbench (schema {version}, here {RECORD_SCHEMA})",
-            code="S010",
-            where=str(file),
-            fix="upgrade sslbench",
-        )
+            code="S010", where=str(file), fix="upgrade sslbench",
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -19,9 +19,11 @@ from sslbench.encoders.base import build_encoder
 from sslbench.pretext.base import Pretext, build_pretext
 from sslbench.registry import EVALUATIONS
 from sslbench.results import CurvePoint, MetricKey
+from sslbench.resumption import KeptPretraining
 from sslbench.scoring import embedded, evaluation_tasks, finite, fitted_tasks, scored
 from sslbench.seeding import global_stream
 from sslbench.training import fit
+from sslbench.training_state import State, joined
 
 OnReport = Callable[[CurvePoint], None]
 # What a trial is chosen by: more cells than these cost more at every report than they add to the choice.
@@ -57,10 +59,12 @@ def pretrained(
     cells: Cells | None,
     device: str,
     report: OnReport,
+    kept: KeptPretraining | None = None,
 ) -> Pretrained:
     """Train once, on `cells` or else on the training cells of the points, and keep the best weights by each.
 
     The first point is what is reported; each is judged until its own patience ends, and training until the last.
+    What an earlier attempt has left in `kept` is reported again and taken up, and this attempt leaves its own there.
     """
     train = points[0].train if cells is None else cells
     pretext = build(config, train, label_names=points[0].train.label_names, device=device)
@@ -69,9 +73,13 @@ def pretrained(
     visible = train.labelled() if pretext.sees_labels else train.without_labels()
     pretext.prepare(visible)
     objectives = {point.fraction: Objective(config, pretext, point, device) for point in points}
-    started = time.monotonic()
-    courses = {f: Course(started, patience=config.training.patience) for f in objectives}
+    courses = {f: Course(config.objective, patience=config.training.patience) for f in objectives}
     first = points[0].fraction
+    found = kept.read() if kept is not None and not pretext.gradient_free else None
+    if found is not None:
+        _take_up(courses, found)
+        for point in courses[first].curve:
+            report(point)
 
     def evaluate(updates: int, losses: dict[str, float]) -> bool:
         shape = monitor.shape(pretext.encoder)
@@ -80,18 +88,47 @@ def pretrained(
         for fraction, objective in objectives.items():
             if courses[fraction].is_stale():
                 continue
-            value = objective.score()
-            values = losses | shape.values() | {config.objective: value}
-            point = courses[fraction].add(updates, values, value, pretext)
+            values = losses | shape.values() | {config.objective: objective.score()}
+            point = courses[fraction].add(updates, values, pretext)
             if fraction == first:
                 report(point)
         return not all(course.is_stale() for course in courses.values())
 
+    def keep(training: Callable[[], State]) -> None:
+        if kept is not None:
+            kept.offer(lambda: joined({"training": training(), "courses": _state(courses)}))
+
+    since = found.part("training") if found is not None else None
     if pretext.gradient_free:
         evaluate(0, {})
-    else:
-        fit(pretext, visible, config.training, seed=config.seed, device=device, on_report=evaluate)
+    elif found is None or since is not None:
+        fit(
+            pretext,
+            visible,
+            config.training,
+            seed=config.seed,
+            device=device,
+            on_report=evaluate,
+            keep=keep,
+            since=since,
+        )
+        if kept is not None:
+            kept.end(lambda: joined({"courses": _state(courses)}))
     return Pretrained(pretext, courses)
+
+
+def _state(courses: Mapping[float, Course]) -> State:
+    return joined({str(fraction): course.state() for fraction, course in courses.items()})
+
+
+def _take_up(courses: Mapping[float, Course], kept: State) -> None:
+    """Make courses what they were when they were kept."""
+    states = kept.part("courses")
+    assert states is not None
+    for fraction, course in courses.items():
+        state = states.part(str(fraction))
+        assert state is not None
+        course.restore(state)
 
 
 def build(
@@ -135,16 +172,15 @@ class Objective:
 class Course:
     """The curve so far, and the weights of its best point."""
 
-    started: float
+    objective: str
     patience: int
+    started: float = field(default_factory=time.monotonic)
     curve: list[CurvePoint] = field(default_factory=list)
     best: float = -math.inf
     best_updates: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
-    def add(
-        self, updates: int, values: dict[str, float], objective: float, pretext: Pretext
-    ) -> CurvePoint:
+    def add(self, updates: int, values: dict[str, float], pretext: Pretext) -> CurvePoint:
         """Note one report, and keep a copy of the weights if it is the best."""
         now = time.time_ns() // 1_000_000
         point = CurvePoint(
@@ -153,11 +189,32 @@ class Course:
             unix_ms=now,
             values=finite(values),
         )
-        self.curve.append(point)
-        if objective > self.best:
-            self.best, self.best_updates = objective, updates
+        if self._note(point):
             self.best_weights = copy.deepcopy(pretext.state_dict())
         return point
+
+    def state(self) -> State:
+        """Return all of it but the patience, with the seconds that it took."""
+        curve = [point.model_dump(mode="json") for point in self.curve]
+        return State(
+            self.best_weights, {"curve": curve, "seconds": time.monotonic() - self.started}
+        )
+
+    def restore(self, state: State) -> None:
+        """Make an empty course what another one was."""
+        for point in state.facts["curve"]:
+            self._note(CurvePoint.model_validate(point))
+        self.best_weights = state.tensors
+        self.started = time.monotonic() - state.facts["seconds"]
+
+    def _note(self, point: CurvePoint) -> bool:
+        """Add a point; say whether it is the best."""
+        self.curve.append(point)
+        value = point.values[self.objective]
+        if value <= self.best:
+            return False
+        self.best, self.best_updates = value, point.updates
+        return True
 
     def is_stale(self) -> bool:
         """Say whether the last `patience` reports brought nothing better."""

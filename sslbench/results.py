@@ -14,7 +14,7 @@ Direction = Literal["max", "min"]
 Regime = Literal["self-supervised", "supervised", "unsupervised", "untrained"]
 Stage = Literal["search", "confirm"]
 Outcome = Literal["finished", "stopped", "failed"]
-FailureKind = Literal["diverged", "collapsed", "oom", "killed", "error"]
+FailureKind = Literal["diverged", "collapsed", "oom", "killed", "stalled", "error"]
 
 RECORD_SCHEMA = 2  # 2: records and plans carry the SHA-256 of their own text
 MACRO_F1 = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -35,3 +35,18 @@ def global_stream(seed: int, purpose: str) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(int(_sequence(seed, purpose).generate_state(1, np.uint64)[0] >> 1))
         yield
+
+
+def stream_state(device: str) -> dict[str, torch.Tensor]:
+    """Return where torch's global stream is, on the CPU and on `device`, as bytes by the kind of device."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.device(device).type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_stream(state: Mapping[str, torch.Tensor], device: str) -> None:
+    """Put torch's global stream where `stream_state` found it; only inside of `global_stream`, which undoes it."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

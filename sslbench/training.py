@@ -5,22 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sslbench.config import TrainingOptions
 from sslbench.data.cells import CellBatch, Cells
+from sslbench.data.minibatch_order import MinibatchOrder
 from sslbench.data.resident import resident
 from sslbench.errors import DataError, DivergedError
 from sslbench.lars import LARS
-from sslbench.seeding import global_stream, numpy_generator, torch_generator
+from sslbench.seeding import (
+    global_stream,
+    numpy_generator,
+    restore_stream,
+    stream_state,
+    torch_generator,
+)
+from sslbench.training_state import State
 
 SMALLEST_MINIBATCH = 2
 OnReport = Callable[[int, dict[str, float]], bool]
+Keep = Callable[[Callable[[], State]], None]
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": partial(torch.optim.AdamW, fused=True),
     "lars": LARS,
@@ -45,6 +54,8 @@ class Trainable(Protocol):
     def after_step(self, *, progress: float) -> None: ...  # noqa: D102
     def parameters(self) -> Iterator[nn.Parameter]: ...  # noqa: D102
     def train(self, mode: bool = True) -> Any: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...  # noqa: D102
 
 
 def fit(
@@ -56,6 +67,8 @@ def fit(
     device: str,
     on_report: OnReport,
     groups: Sequence[Mapping[str, Any]] | None = None,
+    keep: Keep | None = None,
+    since: State | None = None,
 ) -> int:
     """Train until `max_updates` or until a report says stop; return the number of updates done.
 
@@ -65,6 +78,9 @@ def fit(
     on. `groups` are the optimiser's parameter groups, where some parameters learn at a rate of their own.
     Whatever a report draws leaves the random streams of training as they were. Cells of a task that
     does not see labels have none.
+
+    After a report that says go on, `keep` gets a function that returns the state of the training. Given as `since` to
+    another call with the same arguments, it goes on from there, on a CPU to bit-equal weights.
 
     Raises
     ------
@@ -81,14 +97,16 @@ def fit(
     cells = train if pretext.sees_labels else train.without_labels()
     source = resident(cells, device=device) or cells
     masks = torch_generator(seed, "masks", device)
-    order = minibatch_order(
+    order = MinibatchOrder(
         len(cells), options.minibatch_size, generator=numpy_generator(seed, "order")
     )
     optimiser = _optimiser(groups or [{"params": list(pretext.parameters())}], options)
+    running = _Running(pretext, optimiser, masks, order, device)
     means = _Means()
     with global_stream(seed, "dropout"):
+        before = running.restore(since) if since is not None else 0
         pretext.train()
-        for updates in range(1, options.max_updates + 1):
+        for updates in range(before + 1, options.max_updates + 1):
             minibatch = source.minibatch(next(order), device=device)
             _update(pretext, minibatch, optimiser, masks, clip=options.gradient_clip, means=means)
             pretext.after_step(progress=updates / options.max_updates)
@@ -99,22 +117,58 @@ def fit(
                 return updates
             if due:
                 pretext.train()
+            if due and keep is not None and updates < options.max_updates:
+                keep(partial(running.state, updates))
     return options.max_updates
 
 
-def minibatch_order(
-    n_cells: int, minibatch_size: int, *, generator: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """Yield positions of cells, minibatch after minibatch, every epoch in a new random order.
+@dataclass(frozen=True)
+class _Running:
+    """A network in training, and all else that its next update depends on; means are empty after a report."""
 
-    All have one size: what remains of an epoch is left out, because the losses of joint embedding change
-    their scale with the number of cells. Fewer cells than `minibatch_size` are one minibatch.
-    """
-    size = min(minibatch_size, n_cells)
-    while True:
-        shuffled = generator.permutation(n_cells)
-        for start in range(0, n_cells - size + 1, size):
-            yield shuffled[start : start + size]
+    pretext: Trainable
+    optimiser: torch.optim.Optimizer
+    masks: torch.Generator
+    order: MinibatchOrder
+    device: str
+
+    def state(self, updates: int) -> State:
+        """Return the state after a report; its tensors are those that training goes on to change."""
+        moments = self.optimiser.state_dict()["state"]
+        tensors = {f"network/{name}": tensor for name, tensor in self.pretext.state_dict().items()}
+        tensors |= {
+            f"optimiser/{i}/{name}": tensor
+            for i, of_parameter in moments.items()
+            for name, tensor in of_parameter.items()
+        }
+        streams = stream_state(self.device) | {"masks": self.masks.get_state()}
+        tensors |= {f"stream/{name}": tensor for name, tensor in streams.items()}
+        return State(tensors, {"updates": updates, "order": self.order.state()})
+
+    def restore(self, state: State) -> int:
+        """Make everything what it was; return the updates done by then."""
+        by_kind: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}, "stream": {}}
+        for name, tensor in state.tensors.items():
+            kind, _, rest = name.partition("/")
+            by_kind[kind][rest] = tensor
+        self.pretext.load_state_dict(by_kind["network"])
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in by_kind["optimiser"].items():
+            i, _, moment = name.partition("/")
+            moments.setdefault(int(i), {})[moment] = _laid_out_as(parameters[int(i)], tensor)
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": moments})
+        self.masks.set_state(by_kind["stream"].pop("masks"))
+        restore_stream(by_kind["stream"], self.device)
+        self.order.restore(state.facts["order"])
+        return int(state.facts["updates"])
+
+
+def _laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
+    """Return the moment in the memory layout of its parameter: fused AdamW looks at no strides."""
+    if moment.shape != parameter.shape:  # the number of steps
+        return moment
+    return torch.empty_like(parameter, requires_grad=False).copy_(moment)
 
 
 def _optimiser(

@@ -14,6 +14,7 @@ from sslbench.pretext.base import Pretext
 from sslbench.pretraining import OnReport, part, pretrained
 from sslbench.registry import PRETEXTS
 from sslbench.results import CurvePoint, KeptEncoder, TrialResult
+from sslbench.resumption import Resumption
 from sslbench.scoring import embedding_frame, has_map, judge, predictions_frame, units_frame
 from sslbench.weights import weights_fingerprint
 
@@ -31,10 +32,12 @@ def run_trial(
     device: str = "cpu",
     score_test: bool = False,
     provenance: dict[str, str] | None = None,
+    resumption: Resumption | None = None,
 ) -> TrialResult:
     """Pretrain and evaluate one encoder; the same config on the same store gives bit-equal scores on CPU.
 
-    `report` receives a point of the curve at every evaluation and may raise to stop the trial. The encoder is
+    `report` receives a point of the curve at every evaluation and may raise to stop the trial. With a `resumption` the
+    trial goes on from what its earlier attempts have kept, whose points are reported again, to the same scores. The encoder is
     pretrained on the store `corpus` if the config names one, else on the training cells of `store`. Test cells
     are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
     scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint (where the
@@ -64,7 +67,8 @@ def run_trial(
     judged, encoders, main = [], {}, None
     for i, group in enumerate(groups):
         told = report if main is None else _unheard
-        trained = pretrained(config, group, cells=cells, device=device, report=told)
+        kept = resumption.of(i) if resumption is not None else None
+        trained = pretrained(config, group, cells=cells, device=device, report=told, kept=kept)
         main = main or trained
         for point in group:
             best = trained.courses[point.fraction]
@@ -94,7 +98,7 @@ def run_trial(
         scores=scores,
         best_updates=course.best_updates,
         updates=course.curve[-1].updates,
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - started if resumption is None else resumption.seconds,
         curve=tuple(course.curve),
         n_parameters=sum(p.numel() for p in main.pretext.encoder.parameters()),
         regime=main.pretext.regime,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from sslbench.cli.data import app as data_verbs
 from sslbench.cli.exit_codes import INTERRUPTED
+from sslbench.cli.interruption import GOES_ON, as_ctrl_c, interruptible
 from sslbench.cli.options import (
     BatchKeyOption,
     CellsArgument,
@@ -62,16 +62,21 @@ def sweep(
     home: HomeOption = TRACKING,
 ) -> None:
     """Search, confirm on fresh seeds, rank against tuned baselines; the same command resumes."""
+    command = ""
     try:
         from sslbench.cli.places import Home
         from sslbench.cli.sweep import Asked, OwnCells, run_sweep
+        from sslbench.search.leftovers import end_now
 
         slot = counts.value if counts else None
         cells = OwnCells(data, label_key, donor_key, batch_key, slot)
         asked = Asked(sweep=name, overrides=tuple(override or ()), cells=cells, fresh=fresh)
-        code = run_sweep(asked, Home(home.absolute()))
+        where = Home(home.absolute())
+        command = f": {asked.command(where)}"
+        with interruptible(asked.command(where), at_once=end_now):
+            code = run_sweep(asked, where)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from here\n")
+        sys.stderr.write(f"interrupted; {GOES_ON}{command}\n")
         code = INTERRUPTED
     raise typer.Exit(code)
 
@@ -267,8 +272,9 @@ def ui(
 
 def main() -> None:
     """Run the command; known problems are printed in at most eight lines, without a traceback."""
-    # Slurm and `kill` send SIGTERM: it is answered like Ctrl-C, which Tune takes to end cleanly.
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    # `kill` and Slurm send SIGTERM, and Slurm SIGUSR1 as a warning if asked to.
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, as_ctrl_c)
     try:
         with explained(Path.cwd()):
             app()

@@ -16,6 +16,7 @@ from sslbench.cli.changed import changed_code, changed_data
 from sslbench.cli.counted import labels_left, modality_measured
 from sslbench.cli.earlier import refuse_other_versions
 from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
+from sslbench.cli.interruption import GOES_ON
 from sslbench.cli.places import TRACKING, Home, sweep_file
 from sslbench.cli.preflight import refuse_machine, show_limits
 from sslbench.cli.question import Question, new_execution, read_question, write_question
@@ -198,7 +199,7 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
             )  # maps take seconds: the answer is there before them
             mirror.finish(ending(found, files))
     if not agenda.is_done():
-        return _say_interrupted(ledger, agenda)
+        return _say_interrupted(ledger, agenda, question.command)
     show_next_steps(files[0], link=browse_link(mirror, question), uri=without_password(mirror.uri))
     if not mirror.synced:
         show_not_synced(mirror.last_error)
@@ -241,11 +242,9 @@ def best_so_far(records: list[TrialRecord]) -> str:
     return "best on validation: " + ", ".join(shown) if shown else ""
 
 
-def _say_interrupted(ledger: Ledger, agenda: Agenda) -> int:
+def _say_interrupted(ledger: Ledger, agenda: Agenda, command: str) -> int:
     done, planned = len(ledger.records()), agenda.n_planned()
-    terminal.say(
-        "stopped", f"{done} of {planned} trials are safe; the same command goes on from here"
-    )
+    terminal.say("stopped", f"{done} of {planned} trials are safe; {GOES_ON}: {command}")
     return INTERRUPTED
 
 

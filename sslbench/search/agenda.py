@@ -11,6 +11,7 @@ from sslbench.results import Failure, Stage, TrialRecord, chosen_trial
 from sslbench.search.defaults import default_params
 from sslbench.search.space import Params
 from sslbench.search.spec import SweepSpec
+from sslbench.search.stall import stack_left, where_it_hung
 from sslbench.search.study import ArmStudy
 
 MAX_ATTEMPTS = 3
@@ -61,7 +62,7 @@ class Agenda:
         record = self.ledger.record(uid)
         if record is None:
             course.deaths[uid] += 1
-            record = self._given_up(job, course.deaths[uid])
+            record = self._stalled(job) or self._given_up(job, course.deaths[uid])
         if record is None:
             course.again.append(job)
             return None
@@ -159,12 +160,26 @@ class Agenda:
         """
         if n_deaths < MAX_ATTEMPTS:
             return None
-        attempt = self.ledger.attempt(job.uid) or self.ledger.new_attempt(job.uid)
         reason = f"the worker process died {n_deaths} times (killed, or out of memory)"
+        return self._failed(job, Failure(kind="killed", message=reason))
+
+    def _stalled(self, job: Job) -> TrialRecord | None:
+        """Record a trial that hung until its clock ended it; None for any other. It would hang again."""
+        attempt = self.ledger.attempt(job.uid)
+        stack = stack_left(attempt.folder) if attempt is not None else ""
+        if not stack:
+            return None
+        seconds = self.spec.resources.stall_timeout_seconds
+        reason = f"no report for {seconds:g} s (resources.stall_timeout_seconds)"
+        where = f"{reason}\nit was in {where_it_hung(stack)}"
+        return self._failed(job, Failure(kind="stalled", message=where, traceback=stack))
+
+    def _failed(self, job: Job, failure: Failure) -> TrialRecord:
+        attempt = self.ledger.attempt(job.uid) or self.ledger.new_attempt(job.uid)
         record = job.ended(
             attempt,
             "failed",
-            failure=Failure(kind="killed", message=reason),
+            failure=failure,
             provenance={},
             started_unix_ms=time.time_ns() // 1_000_000,
         )

@@ -63,7 +63,7 @@ def _joined_or_started(scratch: Path) -> Iterator[dict[str, float]]:
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        with _own_sigterm():
+        with own_signals():
             if address:
                 ray.init(address=address, logging_level="error", log_to_driver=False)
             else:
@@ -74,15 +74,20 @@ def _joined_or_started(scratch: Path) -> Iterator[dict[str, float]]:
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep the answer to SIGTERM: Ray takes it for itself, first to exit with 15, then to abort with a stack dump."""
-    before = signal.getsignal(signal.SIGTERM)
+def own_signals() -> Iterator[None]:
+    """Keep the answers to signals as they were before the block, whatever Ray and Tune do to them inside.
+
+    Ray takes SIGTERM, first to exit with 15, then to abort with a stack dump; Tune takes SIGINT and SIGUSR1 to end
+    cleanly, but does not give them back when trials have ended by themselves: the first Ctrl-C after that was lost.
+    """
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     try:
         yield
     except SystemExit as stop:
         raise KeyboardInterrupt from stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, answer in before.items():
+            signal.signal(number, answer)
 
 
 def _start(scratch: Path) -> None:

@@ -46,6 +46,13 @@ def abandoned() -> list[Path]:
     return [folder for folder in folders if _is_mine(folder) and _is_abandoned(folder)]
 
 
+def end_now() -> None:
+    """End what this driver has started, however busy it is, and remove its folder."""
+    for folder in _short_folder().glob(f"sslb-{os.getpid()}-*"):
+        _end_processes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _short_folder() -> Path:
     usual = Path(tempfile.gettempdir())
     return usual if len(str(usual)) <= _LONGEST_FOLDER else Path("/tmp")

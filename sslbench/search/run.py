@@ -17,7 +17,7 @@ from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
-from sslbench.search.cluster import Cluster, cluster
+from sslbench.search.cluster import Cluster, cluster, own_signals
 from sslbench.search.defaults import default_params
 from sslbench.search.leftovers import clear_up
 from sslbench.search.spec import SweepSpec
@@ -73,7 +73,7 @@ def run_execution(
     from sslbench.search.rehearsal import rehearse  # torch comes with it
 
     rehearse(execution.spec, execution.store, execution.corpus)
-    with cluster() as machine:
+    with cluster() as machine, own_signals():
         _tuner(execution, agenda, machine, on_ended).fit()
 
 
@@ -102,6 +102,7 @@ def _tuner(
         corpus=str(execution.corpus) if execution.corpus else None,
         device=machine.device(gpus_per_trial=resources.gpus_per_trial),
         threads=resources.cpus_per_trial,
+        stall_timeout_seconds=resources.stall_timeout_seconds,
         provenance=execution.provenance,
     )
     share: dict[str, float] = {"cpu": resources.cpus_per_trial}

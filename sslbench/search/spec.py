@@ -56,6 +56,12 @@ class Resources(Frozen):
         0.25, ge=0, le=8, description="share of a GPU, where there is one"
     )
     max_concurrent: PositiveInt | Literal["auto"] = Field("auto", description="trials at a time")
+    stall_timeout_seconds: float = Field(
+        1800.0,
+        ge=1,
+        le=10**7,
+        description="a trial without a report for so long hangs: it is ended, and listed as stalled",
+    )
 
     @field_validator("gpus_per_trial")
     @classmethod

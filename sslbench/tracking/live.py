@@ -16,12 +16,13 @@ from sslbench.tracking.mirror import Mirror
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0
+_DRAIN_OF_INTERRUPTED = 5.0  # who has asked a sweep to end waits for it
 
 
 class LiveMirror:
     """Ships the ledger to MLflow every few seconds while the `with` block runs, and the rest at its end.
 
-    Leaving the block waits at most `drain_seconds`; `synced` then says whether everything arrived. What did not is
+    Leaving the block waits at most `drain_seconds`, and not so long if the sweep was interrupted; `synced` then says whether everything arrived. What did not is
     in the ledger, and `sync` ships it later.
     """
 
@@ -60,9 +61,10 @@ class LiveMirror:
     ) -> None:
         if error is not None:
             self._ending = None
-        self._deadline = time.monotonic() + self._drain
+        drain = min(self._drain, _DRAIN_OF_INTERRUPTED) if self._ending is None else self._drain
+        self._deadline = time.monotonic() + drain
         self._over.set()
-        self._thread.join(self._drain)
+        self._thread.join(drain)
 
     def _ship(self) -> None:
         try:

@@ -3,7 +3,13 @@
 import numpy as np
 import torch
 
-from sslbench.seeding import global_stream, numpy_generator, torch_generator
+from sslbench.seeding import (
+    global_stream,
+    numpy_generator,
+    restore_stream,
+    stream_state,
+    torch_generator,
+)
 
 
 def test_the_same_seed_and_purpose_give_the_same_draws():
@@ -64,3 +70,13 @@ def test_the_global_stream_is_restored_after_an_error_too():
 def test_the_largest_seed_of_a_configuration_is_accepted():
     numpy_generator(2**31 - 1, "order").random()
     torch_generator(2**31 - 1, "masks")
+
+
+def test_the_global_stream_goes_on_from_where_it_was_noted():
+    with global_stream(3, "dropout"):
+        torch.rand(7)
+        torch.randn(3)
+        noted, expected = stream_state("cpu"), torch.randn(5)
+    with global_stream(3, "dropout"):
+        restore_stream(noted, "cpu")
+        assert torch.equal(torch.randn(5), expected)

@@ -1,4 +1,3 @@
-import itertools
 import math
 from typing import get_args
 
@@ -16,7 +15,7 @@ from sslbench.errors import DataError, DivergedError
 from sslbench.lars import LARS
 from sslbench.pretext.base import Loss, build_pretext
 from sslbench.seeding import global_stream
-from sslbench.training import OPTIMISERS, fit, minibatch_order
+from sslbench.training import OPTIMISERS, fit
 
 N_GENES = 12
 
@@ -76,26 +75,6 @@ def train(pretext=None, *, on_report=lambda updates, means: True, seed=0, cells=
 
 def weights(pretext):
     return pretext.layer.weight.detach().clone()
-
-
-def test_every_epoch_shows_every_cell_once_in_a_new_order():
-    order = minibatch_order(48, 16, generator=np.random.default_rng(0))
-    epochs = [np.concatenate(list(itertools.islice(order, 3))) for _ in range(3)]
-    assert all(sorted(epoch) == list(range(48)) for epoch in epochs)
-    assert not np.array_equal(epochs[0], epochs[1])
-
-
-def test_all_minibatches_have_one_size_and_every_cell_is_in_one_sooner_or_later():
-    order = minibatch_order(47, 16, generator=np.random.default_rng(0))
-    seen = list(itertools.islice(order, 40))
-    assert {len(index) for index in seen} == {16}
-    assert all(len(set(np.concatenate(seen[i : i + 2]))) == 32 for i in range(0, 40, 2))
-    assert set(np.concatenate(seen)) == set(range(47))
-
-
-def test_a_minibatch_larger_than_the_cells_is_all_cells():
-    order = minibatch_order(5, 128, generator=np.random.default_rng(0))
-    assert [len(index) for index in itertools.islice(order, 2)] == [5, 5]
 
 
 def test_reports_come_every_few_updates_and_at_the_end():

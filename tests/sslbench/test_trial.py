@@ -193,11 +193,11 @@ def test_a_trial_stops_when_patience_is_over(store: Path, tmp_path: Path) -> Non
 
 
 def test_the_course_is_stale_only_after_patience_reports_without_a_better_one() -> None:
-    course = Course(started=0.0, patience=2)
+    course = Course("val/knn/macro_f1", patience=2)
     module = torch.nn.Linear(1, 1)
     stale = []
     for updates, value in enumerate([0.1, 0.3, 0.2, 0.3], start=1):
-        course.add(updates, {"val/knn/macro_f1": value}, value, module)  # type: ignore[arg-type]
+        course.add(updates, {"val/knn/macro_f1": value}, module)  # type: ignore[arg-type]
         stale.append(course.is_stale())
     assert stale == [False, False, False, True]
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from sslbench.config import TrainingOptions
+from sslbench.data.minibatch_order import MinibatchOrder
 from sslbench.encoders.base import build_encoder
 from sslbench.pretext.barlow_twins import barlow_twins_loss
 from sslbench.pretext.base import build_pretext
 from sslbench.seeding import global_stream, numpy_generator, torch_generator
-from sslbench.training import fit, minibatch_order
+from sslbench.training import fit
 from tests.factories import synthetic_cells
 
 N_CELLS, N_DIMENSIONS, WEIGHT = 40, 6, 0.3
@@ -134,7 +135,7 @@ def weights_by_hand(n_updates, *, rebuilt_every_step):
     """AdamW as in Loshchilov & Hutter 2017, arXiv 1711.05101, with clipping; moments kept or thrown away."""
     pretext, options, cells = built(), TrainingOptions(minibatch_size=64), synthetic_cells()
     draws = torch_generator(0, "masks")
-    order = minibatch_order(len(cells), 64, generator=numpy_generator(0, "order"))
+    order = MinibatchOrder(len(cells), 64, generator=numpy_generator(0, "order"))
     weights = [p for p in pretext.parameters() if p.requires_grad]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in weights]
     for update in range(1, n_updates + 1):

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from sslbench.ledger import Ledger
+from sslbench.ledger import STACK, Ledger
 from sslbench.results import CurvePoint, Failure, TrialResult
 from sslbench.search.agenda import MAX_ATTEMPTS, Agenda
 from sslbench.search.defaults import default_params
@@ -289,6 +289,37 @@ def test_a_trial_whose_worker_dies_every_time_is_given_up(tmp_path, with_attempt
     assert plan.is_done()
     assert by_stage(plan.records()) == EXPECTED
     assert agenda(tmp_path).is_done()
+
+
+def test_a_trial_that_hung_is_recorded_as_such_and_not_tried_again(tmp_path):
+    plan = agenda(tmp_path)
+    uid = victim_uid(tmp_path, "search")
+
+    def hang(ledger, job):
+        if job.uid != uid:
+            return run(ledger, job)
+        attempt = ledger.new_attempt(uid)
+        stack = 'Timeout!\nThread 0x1:\n  File "cells.py", line 5 in read\n'
+        return (attempt.folder / STACK).write_text(stack)
+
+    started = drive(plan, trial=hang)
+    record = plan.ledger.record(uid)
+    assert Counter(job.uid for job in started)[uid] == 1
+    assert (record.outcome, record.failure.kind) == ("failed", "stalled")
+    assert record.failure.message == (
+        "no report for 1800 s (resources.stall_timeout_seconds)\n"
+        'it was in File "cells.py", line 5 in read'
+    )
+    assert "line 5 in read" in record.failure.traceback
+    assert plan.is_done()
+    assert by_stage(plan.records()) == EXPECTED
+
+
+def test_a_worker_that_was_killed_under_a_running_clock_did_not_hang(tmp_path):
+    plan = agenda(tmp_path)
+    job = plan.next()
+    (plan.ledger.new_attempt(job.uid).folder / STACK).touch()
+    assert plan.ended(job.uid) is None
 
 
 def test_attempts_that_ended_with_their_driver_are_not_held_against_a_trial(tmp_path):

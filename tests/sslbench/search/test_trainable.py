@@ -1,5 +1,6 @@
 """What a worker runs: every ending is a record, on disk before Tune hears of it."""
 
+import functools
 import math
 
 import pytest
@@ -7,10 +8,11 @@ import torch
 
 from sslbench.config import TrialConfig
 from sslbench.errors import CollapsedError, DataError, DivergedError
-from sslbench.ledger import Job, Ledger
+from sslbench.ledger import RESUME, STACK, Job, Ledger
 from sslbench.machine import machine
 from sslbench.pretext.base import Loss
 from sslbench.registry import PRETEXTS
+from sslbench.resumption import Resumption
 from sslbench.search import trainable
 from sslbench.search.trainable import failure_kind, run_job
 from tests.factories import synthetic_store
@@ -61,6 +63,7 @@ class Worker:
                 corpus=None,
                 device="cpu",
                 threads=1,
+                stall_timeout_seconds=600.0,
                 provenance={"commit": "c"},
             )
         finally:
@@ -144,6 +147,135 @@ def test_a_trial_that_raises_is_a_record_of_its_kind_and_has_no_scores(
     assert type(error).__name__ in record.failure.message
     assert "raising" in record.failure.traceback
     assert math.isfinite(worker.reports[-1]["objective"])
+
+
+def running_out_of_memory(monkeypatch, *, times):
+    """The first `times` trials stop after two reports, with memory that has run out."""
+    whole, tried = trainable.run_trial, []
+
+    def run_trial(*arguments, report, **named):
+        tried.append(1)
+
+        def reported(point):
+            report(point)
+            if len(tried) <= times and point.updates == 4:
+                raise MemoryError
+
+        return whole(*arguments, report=reported, **named)
+
+    monkeypatch.setattr(trainable, "run_trial", run_trial)
+    return tried
+
+
+def test_a_trial_for_which_memory_ran_out_once_is_tried_again_in_the_same_worker(
+    worker, monkeypatch
+):
+    tried = running_out_of_memory(monkeypatch, times=1)
+    worker.run()
+    assert (worker.record().outcome, worker.record().attempt, len(tried)) == ("finished", 2, 2)
+
+
+def test_one_for_which_it_runs_out_again_is_recorded_as_such(worker, monkeypatch):
+    tried = running_out_of_memory(monkeypatch, times=9)
+    worker.run()
+    record = worker.record()
+    assert (record.failure.kind, record.attempt, len(tried)) == ("oom", 2, 2)
+    assert [p.updates for p in record.curve] == [2, 4]
+
+
+def test_another_failure_is_not_tried_again(worker, monkeypatch):
+    def raising(*arguments, **named):
+        raise KeyError("x")
+
+    monkeypatch.setattr(trainable, "run_trial", raising)
+    worker.run()
+    assert worker.record().attempt == 1
+
+
+def keep_all(monkeypatch):
+    """Keep the progress at every report, as a long trial does every ten seconds."""
+    always = functools.partial(Resumption, every_seconds=0.0)
+    monkeypatch.setattr(trainable, "Resumption", always)
+
+
+def kill_at(worker, monkeypatch, updates):
+    """Run the trial until it tells Tune of a report; the process is gone then."""
+    hear = worker.hear
+
+    def killed(numbers):
+        if numbers["updates"] == updates:
+            raise SystemExit
+        hear(numbers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainable.tune, "report", killed)
+        with pytest.raises(SystemExit):
+            worker.run()
+
+
+def test_the_next_attempt_goes_on_from_the_last_and_tells_tune_again_what_it_listens_to(
+    tmp_path, store, monkeypatch
+):
+    straight = Worker(tmp_path / "straight", store, monkeypatch, max_updates=10)
+    straight.run()
+    keep_all(monkeypatch)
+    worker = Worker(tmp_path / "killed", store, monkeypatch, max_updates=10)
+    kill_at(worker, monkeypatch, 8)
+    first = worker.ledger.attempt(worker.job.uid)
+    assert [file.name for file in (first.folder / RESUME).iterdir()] == [
+        "pretraining-0.safetensors"
+    ]
+    worker.reports.clear()
+    worker.run()
+    record, expected = worker.record(), straight.record()
+    assert record.attempt == 2
+    assert record.result.scores == expected.result.scores
+    points = [(p.updates, p.values) for p in record.reports]
+    assert points == [(p.updates, p.values) for p in expected.reports]
+    assert worker.ledger.attempt(worker.job.uid).curve() == record.reports
+    assert record.reports[:3] == first.curve()[:3]  # with the times at which they were made
+    told = [{k: r[k] for k in ("updates", "objective")} for r in worker.reports]
+    assert told == [{k: r[k] for k in ("updates", "objective")} for r in straight.reports]
+
+
+@pytest.mark.parametrize("ending", ["finished", "failed", "stopped"])
+def test_what_was_kept_is_gone_and_in_no_record_when_the_trial_has_ended(
+    worker, monkeypatch, ending
+):
+    keep_all(monkeypatch)
+    kill_at(worker, monkeypatch, 4)
+    attempt = worker.ledger.attempt(worker.job.uid)
+    assert (attempt.folder / RESUME).exists()
+    if ending == "stopped":  # by the driver, while the worker waits
+        attempt.finish(worker.job.ended(attempt, "stopped", provenance={}, started_unix_ms=0))
+    else:
+        if ending == "failed":
+            running_out_of_memory(monkeypatch, times=9)
+        worker.run()
+    assert worker.record().outcome == ending
+    assert not [name for name in worker.record().files if RESUME in name]
+    assert list(worker.ledger.trials.rglob(RESUME)) == []
+
+
+def test_a_short_trial_keeps_nothing(worker, monkeypatch):
+    kill_at(worker, monkeypatch, 4)
+    assert list(worker.ledger.trials.rglob(RESUME)) == []
+
+
+def test_the_clock_runs_while_the_trial_does_and_its_file_is_no_result(worker, monkeypatch):
+    running = []
+    hear = worker.hear
+
+    def hear_and_look(numbers):
+        attempt = worker.ledger.attempt(worker.job.uid)
+        running.append((attempt.folder / STACK).exists())
+        assert attempt.hashes() == {}
+        hear(numbers)
+
+    monkeypatch.setattr(trainable.tune, "report", hear_and_look)
+    worker.run()
+    assert running == [True, True, False]
+    assert worker.record().files == {}
 
 
 def test_a_loss_that_diverges_is_recorded_as_such(worker, monkeypatch):
