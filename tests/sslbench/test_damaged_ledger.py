@@ -176,14 +176,16 @@ def test_a_newer_ledger_is_refused_with_both_versions_and_nothing_is_written(
     for uid, planned in ledger.jobs().items():
         plan = planned.model_copy(update={"arm": arm}).model_dump_json(indent=1)
         (ledger.trials / uid / JOB).write_text(sealed(plan))
-    file = next(folder.glob(f"trials/*/attempt-1/{RESULT}"))
-    file.write_text(of_a_newer_version(file.read_text()))
+    files = list(folder.glob(f"trials/*/attempt-1/{RESULT}"))
+    for file in files:
+        file.write_text(of_a_newer_version(file.read_text()))
     before = contents(tmp_path)
 
     with pytest.raises(SetupError) as refused:
         run_sweep(asked, home)
 
     error = refused.value
-    assert (error.code, error.exit_code, error.where) == ("S010", 4, str(file))
+    assert (error.code, error.exit_code) == ("S010", 4)
+    assert error.where in map(str, files)
     assert f"schema {RECORD_SCHEMA + 1}, here {RECORD_SCHEMA}" in str(error)
     assert contents(tmp_path) == before
