@@ -12,9 +12,9 @@ from sslbench.config import fingerprint
 from sslbench.provenance import code_sha256
 from sslbench.training_state import State, joined, read_state, write_state
 
-KEEP_EVERY_SECONDS = (
-    10.0  # a shorter trial writes nothing, and a longer one loses no more than this
-)
+KEEP_EVERY_SECONDS = 10.0  # a shorter trial writes nothing, a longer one loses little more
+# Per second that a file takes: large networks are kept more seldom, so that it is a fiftieth of the time at most.
+STRETCHED = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +44,7 @@ class Resumption:
     ) -> None:
         self.folder, self._made_with, self._every = folder, made_with, every_seconds
         self._candidates = [folder, *reversed(earlier)]  # the newest first
+        self._pause = every_seconds
         self._started = self._kept_at = time.monotonic()
 
     @property
@@ -57,7 +58,7 @@ class Resumption:
 
     def is_due(self) -> bool:
         """Say whether what was done since the last time, or since the start, is worth a file."""
-        return time.monotonic() - self._kept_at >= self._every
+        return time.monotonic() - self._kept_at >= self._pause
 
     def is_long(self) -> bool:
         """Say whether the trial has taken so long that a pretraining which has ended is worth a file."""
@@ -65,6 +66,7 @@ class Resumption:
 
     def write(self, name: str, state: State) -> None:
         """Keep a state; a disk that does not take it costs the next attempt time, and this one nothing."""
+        began = time.monotonic()
         facts = State({}, {"seconds": self.seconds, "made_with": self._made_with})
         try:
             self.folder.mkdir(exist_ok=True)
@@ -72,6 +74,7 @@ class Resumption:
         except OSError as error:
             _log.warning("a trial's progress was not kept: %s", error)
         self._kept_at = time.monotonic()
+        self._pause = self._every * max(1.0, STRETCHED * (self._kept_at - began))
 
     def read(self, name: str) -> State | None:
         """Return the newest whole state of this name, and count the seconds that led to it."""

@@ -14,7 +14,7 @@ from sslbench import resumption as module
 from sslbench.config import TrialConfig
 from sslbench.results import CurvePoint, TrialResult
 from sslbench.resumption import Resumption, code_and_machine
-from sslbench.training_state import read_state
+from sslbench.training_state import State, read_state
 from sslbench.trial import run_trial
 from tests.factories import synthetic_store
 
@@ -146,6 +146,26 @@ def test_a_short_trial_writes_nothing(store: Path, tmp_path: Path) -> None:
     run(config(), store, tmp_path / "1", kept=kept_in(tmp_path / "r1", every=600))
     assert not (tmp_path / "r1").exists()
     assert module.KEEP_EVERY_SECONDS == 10
+
+
+def test_what_takes_long_to_keep_is_kept_more_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def write(file: Path, state: State) -> None:
+        now[0] += 1.0 if file.name == "large" else 0.1
+
+    monkeypatch.setattr(module, "write_state", write)
+    for name, pause in (("small", 10.0), ("large", 50.0)):
+        kept = kept_in(tmp_path / name, every=10.0)
+        kept.write(name, State({}, {}))
+        due = []
+        for later in (pause - 0.5, 1.0):
+            now[0] += later
+            due.append(kept.is_due())
+        assert due == [False, True]
 
 
 def test_seconds_go_on_from_those_of_the_earlier_attempt(
