@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -115,9 +116,14 @@ def test_an_interrupted_sweep_ends_soon_with_130_and_says_how_to_go_on(
 ) -> None:
     blow = story.blows[fault]
     assert blow.exit_code == 130, blow.output
-    assert blow.seconds <= 15
+    assert blow.seconds <= 15 * crowd(), f"on a machine with {crowd():.0f} processes for each core"
     assert f"{len(blow.ended)} of {N_TRIALS} trials are safe; the same command" in blow.output
     assert "Traceback" not in blow.output
+
+
+def crowd() -> float:
+    """Return how many processes want each core: at least 1, and more where others work on the machine too."""
+    return max(1.0, *(load / (os.cpu_count() or 1) for load in os.getloadavg()))
 
 
 def test_sigterm_in_the_first_seconds_is_no_crash(story: Story) -> None:

@@ -64,7 +64,6 @@ def test_the_sweep_finishes_and_says_that_mlflow_lags(story: Story) -> None:
     assert story.driver.wait() == 6, said
     assert "verdict" in said
     assert "results are safe: sslbench sync" in said
-    assert "Traceback" not in said
     assert story.seconds_to_leave < DRAIN_SECONDS + 20
 
 

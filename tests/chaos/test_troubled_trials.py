@@ -65,7 +65,7 @@ def test_the_sweep_goes_on_and_says_what_collapsed_and_what_failed(
     assert {r.outcome for r in others} <= {"finished", "stopped"}
     confirmed = {r.arm for r in others if r.stage == "confirm"}
     assert confirmed == {"simclr", "supervised", *controls()}
-    assert re.search(r"failed +2 x mae \(search\) diverged: DivergedError", said)
+    assert re.search(r"failed +\d x mae \(search\) diverged: DivergedError", said)
     assert "2 x vicreg (search) collapsed: CollapsedError: the embedding must keep" in said
     assert "vicreg: all 2 search trials collapsed, so no recipe was confirmed" in said
     assert "Traceback" not in said
