@@ -234,8 +234,7 @@ def write_atomically(file: Path, text: str) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, file)
-    except OSError as error:
-        error.filename = str(file)  # a write to an open file names none
+    except OSError:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(file.parent)
