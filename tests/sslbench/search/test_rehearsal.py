@@ -6,10 +6,11 @@ import pytest
 
 from sslbench.data.cells import Cells
 from sslbench.encoders.identity import Identity
-from sslbench.errors import ConfigError, DataError
+from sslbench.errors import ConfigError, DataError, SetupError
+from sslbench.pretext import _extras
 from sslbench.pretext.gradient_boosting import GradientBoosting
 from sslbench.search.rehearsal import rehearse
-from sslbench.search.spec import SweepSpec, load_sweep
+from sslbench.search.spec import Arm, SweepSpec, load_sweep
 from tests.factories import synthetic_store
 
 ROOT = Path(__file__).parents[3]
@@ -87,6 +88,19 @@ def test_a_classifier_that_is_fitted_whole_is_tried_once_an_encoder_and_not_at_e
     monkeypatch.setattr(GradientBoosting, "prepare", counting)
     rehearse(spec, synthetic_store(tmp_path, n_cells=600, n_genes=150))
     assert fitted == [spec.arms["gradient_boosting"].search["pretext/max_iter"].ends()[0]]
+
+
+def test_a_package_that_is_not_installed_is_said_before_any_trial_naming_the_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_extras, "find_spec", lambda name: None)
+    trees = {"pretext": {"name": "lightgbm"}, "encoder": {"name": "identity"}, "objective": "val/head/macro_f1"}  # fmt: skip
+    spec = load_sweep(ROOT / "sweeps/smoke.yaml")
+    asked = spec.model_copy(update={"arms": {**spec.arms, "trees": Arm.model_validate(trees)}})
+    with pytest.raises(SetupError, match="needs the package lightgbm") as error:
+        rehearse(asked, synthetic_store(tmp_path))
+    assert error.value.where == "arm 'trees'"
+    assert "sslbench[lightgbm]" in str(error.value)
 
 
 def test_an_embedding_that_would_not_fit_memory_is_refused_before_any_trial(
