@@ -71,6 +71,7 @@ class LiveMirror:
                 self.last_error = "the tracking thread ended too early; its traceback is above"
 
     def _ship_until_over(self) -> None:
+        tracking_failures()  # what it imports would hold the driver up at the first failure
         pause = self._every
         while not self._over.is_set():
             pause = self._every if self._try_step() else min(2 * pause, _LONGEST_PAUSE)

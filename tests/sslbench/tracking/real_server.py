@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sslbench.tracking.ui import ui_environment
@@ -62,7 +62,8 @@ class RealServer:
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        os.killpg(self._process.pid, number)  # a group of its own
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            os.killpg(self._process.pid, number)  # a group of its own
 
     def _await(self) -> None:
         deadline = time.monotonic() + LONGEST_START
