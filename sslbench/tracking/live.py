@@ -133,4 +133,5 @@ def sync(ledger: Ledger, uri: str, facts: ProjectionFacts, *, ending: Ending | N
 def first_line(error: Exception) -> str:
     """Return what went wrong in one line of at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("(raised as a result of")] or lines
     return (lines[0] if lines else type(error).__name__)[:300]
