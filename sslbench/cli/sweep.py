@@ -22,6 +22,7 @@ from sslbench.cli.show import show_answer, show_header, show_next_steps, show_no
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
 from sslbench.errors import ConfigError
+from sslbench.heap import give_back_freed_memory
 from sslbench.ledger import Ledger
 from sslbench.provenance import provenance
 from sslbench.results import TrialRecord
@@ -41,6 +42,7 @@ class OwnCells(NamedTuple):
 
 
 CELL_OPTIONS = ("--data", "--label-key", "--donor-key", "--batch-key", "--counts")  # of OwnCells
+TRIALS_TO_TIDY_AFTER = 50
 SWEEPS_OWN = OwnCells()  # the data set that the sweep file names
 
 
@@ -197,6 +199,8 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
 
     def on_ended(_: TrialRecord) -> None:
         progress.ended(best=best_so_far(agenda.records()))
+        if progress.n_ended % TRIALS_TO_TIDY_AFTER == 0:
+            give_back_freed_memory()
 
     try:
         run_execution(execution, agenda, on_ended=on_ended)
