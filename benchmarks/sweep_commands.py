@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -144,8 +144,14 @@ def module(name: str, *arguments: Path) -> list[str]:
     return [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
 
 
-def run(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Run a command to its end; what it writes is shown only if it fails.
+def run(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    beside: Callable[[int], AbstractContextManager[object]] = nullcontext,
+    longest_seconds: float = LONGEST_SECONDS,
+) -> None:
+    """Run a command to its end, with what `beside` makes of its process id; what it writes is shown only if it fails.
 
     Raises
     ------
@@ -168,7 +174,8 @@ def run(command: Sequence[str], variables: Mapping[str, str]) -> None:
                 start_new_session=True,  # Ctrl-C comes to us, and we pass it on
             )
             try:
-                code = process.wait(LONGEST_SECONDS)
+                with beside(process.pid):
+                    code = process.wait(longest_seconds)
             except subprocess.TimeoutExpired:
                 code = None
             finally:

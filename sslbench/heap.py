@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 
 # For the environment of a process that trains, read by glibc as it starts. Left alone, arrays above 32 MB are mapped
@@ -12,3 +13,14 @@ KEEP_FREED_MEMORY: Mapping[str, str] = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
 }
+
+
+def give_back_freed_memory() -> None:
+    """Let the system have what a long-lived process has freed; does nothing where the C library is not glibc.
+
+    A driver works for every trial with arrays that grow with the number of trials; what lies between two that live is
+    kept by the allocator, 0.1 GB over a thousand trials.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

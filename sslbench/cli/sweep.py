@@ -32,6 +32,7 @@ from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_fil
 from sslbench.data.source_files import CELLS_SUFFIXES
 from sslbench.disk import explained, refuse_full
 from sslbench.errors import ConfigError
+from sslbench.heap import give_back_freed_memory
 from sslbench.ledger import Ledger
 from sslbench.provenance import provenance
 from sslbench.results import TrialRecord
@@ -52,6 +53,7 @@ class OwnCells(NamedTuple):
 
 
 CELL_OPTIONS = ("--data", "--label-key", "--donor-key", "--batch-key", "--counts")  # of OwnCells
+TRIALS_TO_TIDY_AFTER = 50
 SWEEPS_OWN = OwnCells()  # the data set that the sweep file names
 
 
@@ -220,6 +222,8 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
 
     def on_ended(_: TrialRecord) -> None:
         progress.ended(best=best_so_far(agenda.records()))
+        if progress.n_ended % TRIALS_TO_TIDY_AFTER == 0:
+            give_back_freed_memory()
 
     try:
         run_execution(execution, agenda, on_ended=on_ended)

@@ -83,8 +83,7 @@ class Experiment:
             if uid is None:
                 self.parent = self.parent or Shown.read(run)
             elif uid in self.trials:
-                # a server that answers too late makes the run twice; the earliest is kept
-                self.client.delete_run(run.info.run_id)
+                self._discard(run.info.run_id)  # the earliest is kept
             else:
                 self.trials[uid] = Shown.read(run)
 
@@ -100,11 +99,25 @@ class Experiment:
             if not token:
                 return
 
-    def strays(self) -> list[str]:
-        """Return the RUNNING runs that this ledger left under earlier executions."""
+    def clear_strays(self) -> int:
+        """End what this ledger left RUNNING under earlier executions, and take away twins; return the number of changes.
+
+        A server that answers too late makes a run twice, because MLflow's client asks again: nobody knows the first.
+        """
         here, execution = self.owner["sslbench.ledger"], self.owner["sslbench.execution"]
+        known = {shown.run_id for shown in (self.parent, *self.trials.values()) if shown}
         found = self._search(f"attributes.status = 'RUNNING' and tags.`sslbench.ledger` = '{here}'")
-        return [r.info.run_id for r in found if r.data.tags["sslbench.execution"] != execution]
+        strays = [run for run in found if run.info.run_id not in known]
+        for run in strays:
+            if run.data.tags["sslbench.execution"] == execution:
+                self._discard(run.info.run_id)
+            else:
+                self.orphan(Shown(run.info.run_id, RUNNING))
+        return len(strays)
+
+    def _discard(self, run_id: str) -> None:
+        self.client.set_terminated(run_id, KILLED)  # deleted runs keep their status
+        self.client.delete_run(run_id)
 
     def open_parent(self, *, name: str, tags: Mapping[str, str], start_unix_ms: int | None) -> int:
         """Make the execution's own run, or set it going again; return the number of changes."""

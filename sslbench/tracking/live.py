@@ -74,6 +74,7 @@ class LiveMirror:
                 self.last_error = "the tracking thread ended too early; its traceback is above"
 
     def _ship_until_over(self) -> None:
+        tracking_failures()  # what it imports would hold the driver up at the first failure
         pause = self._every
         while not self._over.is_set():
             pause = self._every if self._try_step() else min(2 * pause, _LONGEST_PAUSE)
@@ -137,4 +138,5 @@ def sync(ledger: Ledger, uri: str, facts: ProjectionFacts, *, ending: Ending | N
 def first_line(error: Exception) -> str:
     """Return what went wrong in one line of at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("(raised as a result of")] or lines
     return without_password(lines[0] if lines else type(error).__name__)[:300]

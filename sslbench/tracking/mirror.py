@@ -11,7 +11,7 @@ from sslbench.champion import champion
 from sslbench.ledger import JOB, Ledger
 from sslbench.results import TrialRecord
 from sslbench.tracking.client import tracking_failures
-from sslbench.tracking.experiment import FINISHED, KILLED, RUNNING, Experiment, Shown
+from sslbench.tracking.experiment import FINISHED, KILLED, Experiment
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.registry import register_champion
 from sslbench.tracking.store import artifact_root, ensure_store
@@ -67,7 +67,9 @@ class Mirror:
             self._over = self._attempts()
             changes = self.step()
         try:
-            self._end_parent(self._connected()[0], ending)
+            experiment, _ = self._connected()
+            experiment.clear_strays()
+            self._end_parent(experiment, ending)
         except tracking_failures():
             self._forget()
             raise
@@ -91,7 +93,7 @@ class Mirror:
         changes = experiment.open_parent(
             name=self._parent_name(), tags=self._parent_tags(), start_unix_ms=self._began()
         )
-        changes += sum(experiment.orphan(Shown(r, RUNNING)) for r in experiment.strays())
+        changes += experiment.clear_strays()
         self._experiment = experiment
         return experiment, changes
 

@@ -1,10 +1,12 @@
+import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from sslbench.heap import KEEP_FREED_MEMORY
+from sslbench.heap import KEEP_FREED_MEMORY, give_back_freed_memory
 
 CODE = """
 import resource
@@ -44,3 +46,20 @@ def test_large_blocks_are_used_again_without_page_faults():
     left_alone, kept = page_faults({}), page_faults(KEEP_FREED_MEMORY)
     assert left_alone > 10 * 80_000_000 // 4096 * 0.9
     assert kept < left_alone / 5
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="glibc only")
+def test_memory_that_was_freed_between_what_lives_goes_back() -> None:
+    pairs = [(b"x" * 100_000, b"y" * (600 + n % 2)) for n in range(1_000)]
+    living = [small for _, small in pairs]
+    del pairs  # a hole before each that lives
+    before = private_memory()
+    give_back_freed_memory()
+    assert before - private_memory() > 50e6
+    assert len(living) == 1_000
+
+
+def private_memory() -> int:
+    """Return the bytes of this process that are no pages of files."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.partition("RssAnon:")[2].split()[0])

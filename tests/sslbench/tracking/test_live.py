@@ -148,3 +148,8 @@ def test_a_server_that_fails_in_the_middle_gets_each_run_once(
 def test_a_long_message_is_cut_to_its_first_line() -> None:
     assert first_line(ValueError("\n  what went wrong \nwhere")) == "what went wrong"
     assert first_line(ValueError()) == "ValueError"
+
+
+def test_what_a_database_says_is_not_hidden_by_when_it_said_it() -> None:
+    said = "(raised as a result of Query-invoked autoflush; …)\n(sqlite3.OperationalError) database is locked\n[SQL: …]"
+    assert first_line(ValueError(said)) == "(sqlite3.OperationalError) database is locked"

@@ -1,0 +1,82 @@
+"""A server that answers too late makes a run twice: MLflow's client asks again, and both requests are carried out."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from sslbench.ledger import Ledger
+from sslbench.tracking.facts import Ending
+from sslbench.tracking.mirror import Mirror
+from tests.sslbench.tracking.fake_ledger import begin, end, facts_of, job_of, ledger_at, whole_sweep
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return ledger_at(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = MlflowClient.create_run
+
+    def twice(self: MlflowClient, *args: object, **named: object) -> Run:
+        once(self, *args, **named)
+        return once(self, *args, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_run", twice)
+
+
+def rows(home: Path, query: str) -> list[str]:
+    with closing(sqlite3.connect(home / "mlflow.db")) as database:
+        return [row[0] for row in database.execute(query)]
+
+
+def runs_of(home: Path) -> list[str]:
+    """Return the uid of every run that a person sees, "" of a sweep's own."""
+    return rows(
+        home,
+        "select coalesce(t.value, '') from runs r left join tags t"
+        " on t.run_uuid = r.run_uuid and t.key = 'sslbench.uid' where r.lifecycle_stage = 'active'",
+    )
+
+
+def test_every_trial_and_the_sweep_is_one_run_in_the_end(
+    home: Path, uri: str, ledger: Ledger
+) -> None:
+    uids = [job.uid for job in whole_sweep(ledger).values()]
+    Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
+    assert sorted(runs_of(home)) == sorted(["", *uids])
+    assert rows(home, "select name from runs where status = 'RUNNING'") == []
+
+
+def test_the_runs_that_stay_are_those_that_were_filled(
+    home: Path, uri: str, ledger: Ledger
+) -> None:
+    job = job_of()
+    mirror, attempt = Mirror(ledger, uri, facts_of(home)), begin(ledger, job)
+    mirror.step()
+    end(job, attempt)
+    mirror.close(Ending(verdict="not separable"))
+    client = MlflowClient(uri, uri)
+    found = client.get_experiment_by_name("mae_masking")
+    trial, parent = sorted(
+        client.search_runs([found.experiment_id]), key=lambda r: "sslbench.uid" not in r.data.tags
+    )
+    assert trial.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert trial.data.metrics
+    assert parent.data.tags["sslbench.verdict"] == "not separable"
+
+
+def test_a_new_mirror_leaves_them_as_they_are(home: Path, uri: str, ledger: Ledger) -> None:
+    whole_sweep(ledger)
+    Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
+    before = rows(home, "select run_uuid || lifecycle_stage || status from runs order by run_uuid")
+    Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
+    again = rows(home, "select run_uuid || lifecycle_stage || status from runs order by run_uuid")
+    assert again == before
