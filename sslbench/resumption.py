@@ -91,7 +91,7 @@ class Resumption:
             state = read_state(file)
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             _log.warning("a trial does not go on from what was kept: %s", error)
             return None
         if state.facts["trial"]["made_with"] != self._made_with:

@@ -36,10 +36,10 @@ def run_trial(
 ) -> TrialResult:
     """Pretrain and evaluate one encoder; the same config on the same store gives bit-equal scores on CPU.
 
-    `report` receives a point of the curve at every evaluation and may raise to stop the trial. With a `resumption` the
-    trial goes on from what its earlier attempts have kept, whose points are reported again, to the same scores. The encoder is
-    pretrained on the store `corpus` if the config names one, else on the training cells of `store`. Test cells
-    are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
+    `report` receives a point of the curve at every evaluation and may raise to stop the trial. With a `resumption`
+    the trial goes on from what its earlier attempts have kept, to the same scores; their points are reported again.
+    The encoder is pretrained on the store `corpus` if the config names one, else on the training cells of `store`.
+    Test cells are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
     scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint (where the
     pretext task leaves one), the test predictions, the scores of units and the embedding of some test cells (where it
     has one) are written to `workdir`.
