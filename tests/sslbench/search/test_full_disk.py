@@ -66,6 +66,7 @@ echo "with space 0"
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3000)  # three sweeps, on a machine that may be busy
 def test_a_disk_that_fills_up_ends_a_sweep_with_one_error_and_the_same_command_goes_on(
     tmp_path: Path,
 ) -> None:
