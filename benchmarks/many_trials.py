@@ -46,15 +46,18 @@ class Figure:
     found: float
     unit: str
     goal: float | None = None  # at most
-    load: float = 0.0  # average of one minute when it was found
+    load: float | None = None  # average of one minute when it was found
 
     def cells(self) -> tuple[str, ...]:
         """Return what stands in the table's columns."""
+        found, load = (
+            f"{self.found:,.1f} {self.unit}",
+            "" if self.load is None else f"{self.load:.1f}",
+        )
         if self.goal is None:
-            return self.what, f"{self.found:,.1f} {self.unit}", "", "", f"{self.load:.1f}"
+            return self.what, found, "", "", load
         reached = "yes" if self.found <= self.goal else "no"
-        goal = f"≤ {self.goal:g} {self.unit}"
-        return self.what, f"{self.found:,.1f} {self.unit}", goal, reached, f"{self.load:.1f}"
+        return self.what, found, f"≤ {self.goal:g} {self.unit}", reached, load
 
 
 def main() -> None:

@@ -96,8 +96,9 @@ def served(home: Home) -> Iterator[None]:
     """Have `sslbench ui` on the store."""
     command = [str(PROGRAM), "ui", "--home", str(home.folder), "--port", str(PORT)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    nowhere = subprocess.DEVNULL
     server = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True
     )
     try:
         deadline = time.monotonic() + LONGEST_START
@@ -107,7 +108,7 @@ def served(home: Home) -> Iterator[None]:
             time.sleep(0.3)
         yield
     finally:
-        server.send_signal(signal.SIGINT)
+        os.killpg(server.pid, signal.SIGTERM)  # a group of its own
         server.wait(60)
 
 

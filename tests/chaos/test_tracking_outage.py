@@ -14,16 +14,17 @@ from mlflow import MlflowClient
 from sslbench.ledger import Ledger
 from sslbench.tracking.description import final_values
 from tests.chaos.checker import check_nothing_left, check_whole
-from tests.chaos.harness import LONGEST_RUN, Driver, Place, ended, place
+from tests.chaos.harness import Driver, Place, ended, place
 from tests.chaos.processes import wait_until
 from tests.chaos.stalls import heartbeat_variables, longest, of_interpreter, of_scheduling
 from tests.sslbench.tracking.real_server import RealServer
 
+LONGEST_SWEEP = 900.0
 DRAIN_SECONDS = 30.0  # what leaving the sweep waits for MLflow at most
 LONGEST_STALL = 2.0
 AWAY_SECONDS = 5.0
 N_BEFORE = 3  # trials that have ended when the server dies
-pytestmark = pytest.mark.nightly  # each is a sweep of its own
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(2_400)]  # each is a sweep of its own
 
 
 def dead_from_the_start(server: RealServer) -> None:
@@ -82,12 +83,12 @@ def sweep(
             with suppress(TimeoutError):
                 wait_until(
                     lambda: here.n_ended() >= N_BEFORE or driver.is_over(),
-                    seconds=LONGEST_RUN,
+                    seconds=LONGEST_SWEEP,
                     what="some trials end",
                 )
             died = time.time()
             outage(server)
-            driver.wait()
+            driver.wait(LONGEST_SWEEP)
             yield Sweep(here, driver, server, outage, heartbeat, died, since_report(home))
     finally:
         server.kill()
