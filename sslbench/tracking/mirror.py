@@ -14,7 +14,7 @@ from sslbench.tracking.client import tracking_failures
 from sslbench.tracking.experiment import FINISHED, KILLED, Experiment
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.registry import register_champion
-from sslbench.tracking.store import artifact_root, ensure_store
+from sslbench.tracking.store import artifact_root, count_rows, ensure_store
 from sslbench.tracking.trial_run import TrialRun, to_metrics
 from sslbench.tracking.ui import experiment_note
 
@@ -70,6 +70,7 @@ class Mirror:
             experiment, _ = self._connected()
             experiment.clear_strays()
             self._end_parent(experiment, ending)
+            count_rows(self.uri)
         except tracking_failures():
             self._forget()
             raise

@@ -52,6 +52,17 @@ def ensure_store(uri: str, home: Path) -> None:
             _create(database, artifacts=home.resolve() / "artifacts")
 
 
+def count_rows(uri: str) -> None:
+    """Let SQLite note how its rows are distributed; servers look after themselves.
+
+    Without it, it answers what the UI's first page asks for by going through all runs: ten times slower at 10,000.
+    """
+    if uri.startswith(_SQLITE):
+        with contextlib.closing(sqlite3.connect(uri.removeprefix(_SQLITE), timeout=20)) as database:
+            database.execute("analyze")
+            database.commit()
+
+
 @contextlib.contextmanager
 def _locked(database: Path) -> Iterator[None]:
     """Hold the store's lock; the kernel releases it when its holder dies."""
