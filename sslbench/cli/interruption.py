@@ -19,8 +19,9 @@ GOES_ON = "the same command goes on from here"
 def as_ctrl_c(_: int, frame: FrameType | None) -> None:
     """Answer a signal as Ctrl-C is answered at this moment: by Tune while trials run, else by KeyboardInterrupt."""
     answer = signal.getsignal(signal.SIGINT)
-    if callable(answer):
-        answer(signal.SIGINT, frame)
+    if not callable(answer):  # inherited as ignored, as of `nohup` and of a script's `&`
+        raise KeyboardInterrupt
+    answer(signal.SIGINT, frame)
 
 
 @contextmanager

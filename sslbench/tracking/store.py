@@ -57,8 +57,8 @@ def count_rows(uri: str) -> None:
 
     Without it, it answers what the UI's first page asks for by going through all runs: ten times slower at 10,000.
     """
-    if uri.startswith(_SQLITE):
-        with contextlib.closing(sqlite3.connect(uri.removeprefix(_SQLITE), timeout=20)) as database:
+    if uri.startswith(SQLITE):
+        with contextlib.closing(sqlite3.connect(uri.removeprefix(SQLITE), timeout=20)) as database:
             database.execute("analyze")
             database.commit()
 

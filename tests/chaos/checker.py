@@ -73,7 +73,7 @@ def running(database: Path) -> list[str]:
 def catch_up(here: Place) -> None:
     """Do what a sweep that MLflow did not take says: start the server, `sslbench sync`."""
     if here.server is not None:
-        here.server.end()
+        here.server.kill()
         here.server.start()  # to the answer: it may have been on its way
     done = here.command("sync")
     assert done.returncode == 0, done.stderr

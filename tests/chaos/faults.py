@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.chaos.harness import LONGEST_RUN, Driver, Ended, Place, ended
-from tests.chaos.processes import of_driver, send, wait_until
+from tests.chaos.processes import family, of_driver, send, wait_until
 
 Moment = Callable[[Place, Driver, Random], list[int]]  # waits, then names the victims
 RESTART_SECONDS = 5.0
@@ -86,7 +86,7 @@ def server(here: Place, driver: Driver, random: Random) -> list[int]:
     """Wait for some progress; the tracking server is the victim."""
     assert here.server is not None
     _await_progress(here, driver, random)
-    return here.server.processes()
+    return sorted(family(here.server.pid))
 
 
 def node(here: Place, driver: Driver, random: Random) -> list[int]:

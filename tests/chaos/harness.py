@@ -21,7 +21,7 @@ from sslbench.search.controls import with_controls
 from sslbench.search.spec import load_sweep
 from tests.chaos.nodes import OPEN, Nodes
 from tests.chaos.processes import listening, of_driver, send, workers
-from tests.chaos.tracking_server import TrackingServer
+from tests.sslbench.tracking.real_server import RealServer, real_server
 
 COMMAND = str(Path(sys.executable).with_name("sslbench"))
 REPOSITORY = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ class Place:
     scratch: Path
     environment: dict[str, str] = field(default_factory=dict)
     drivers: list[Driver] = field(default_factory=list)
-    server: TrackingServer | None = None
+    server: RealServer | None = None
     nodes: Nodes | None = None
     sockets: set[str] = field(default_factory=set)  # on which something of ours was seen to listen
     n_more_seeds: int = 0  # of each arm, beside those of the sweep file
@@ -135,7 +135,9 @@ class Place:
     @property
     def database(self) -> Path:
         """The database in which MLflow's runs are."""
-        return self.server.database if self.server is not None else self.home / "mlflow.db"
+        return (
+            self.server.folder / "mlflow.db" if self.server is not None else self.home / "mlflow.db"
+        )
 
     @property
     def n_trials(self) -> int:
@@ -189,12 +191,9 @@ def place(folder: Path, **environment: str) -> Iterator[Place]:
 @contextmanager
 def with_server(here: Place) -> Iterator[None]:
     """Give the place a tracking server of its own."""
-    here.server = TrackingServer(here.home.parent / "server")
-    try:
-        here.server.start()
+    with real_server(here.home.parent / "server") as server:
+        here.server = server
         yield
-    finally:
-        here.server.end()
 
 
 @contextmanager

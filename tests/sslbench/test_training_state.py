@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sslbench.durable import beside
 from sslbench.training_state import State, joined, read_state, write_state
 
 
@@ -81,7 +82,7 @@ def test_what_is_no_state_is_refused_and_a_missing_one_is_told_apart(tmp_path: P
 def test_a_disk_that_does_not_take_it_leaves_the_old_state(tmp_path: Path) -> None:
     file = tmp_path / "state"
     write_state(file, some_state())
-    (tmp_path / ".state.tmp").mkdir()  # where the new one is written first
+    beside(file).mkdir()  # where the new one is written first
     with pytest.raises(OSError, match="state"):
         write_state(file, State({}, {}))
     assert read_state(file).facts == some_state().facts

@@ -37,8 +37,8 @@ EVERY = pytest.mark.parametrize("number", ASKED_TO_END, ids=lambda number: numbe
 
 
 @contextmanager
-def busy(mark: Path, pace: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", BUSY, str(mark), pace]
+def busy(mark: Path, pace: str, *, under: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    command = [*under, sys.executable, "-c", BUSY, str(mark), pace]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
         try:
@@ -56,6 +56,16 @@ def test_once_is_answered_by_the_main_thread_alone(tmp_path: Path, number: signa
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "ending\n", FIRST)
     assert not (tmp_path / "mark").exists()
+
+
+def test_sigterm_is_heard_where_ctrl_c_is_ignored_as_in_the_background_of_a_script(
+    tmp_path: Path,
+) -> None:
+    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+    with busy(tmp_path / "mark", "quick", under=ignoring) as process:
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "ending\n")
 
 
 @EVERY

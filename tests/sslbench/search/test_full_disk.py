@@ -41,6 +41,7 @@ def test_a_trial_that_meets_a_full_disk_leaves_no_record(
             corpus=None,
             device="cpu",
             threads=1,
+            stall_timeout_seconds=600.0,
             provenance={},
         )
     assert ledger.record(job.uid) is None

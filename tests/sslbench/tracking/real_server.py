@@ -37,17 +37,26 @@ class RealServer:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
+        self.launch()
+        self._await()
+
+    def launch(self) -> None:
+        """Start it; it answers some seconds later."""
         command = [
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port),
-            "--workers", "1", "--backend-store-uri", self.backend,
-            "--artifacts-destination", str(self.folder / "kept"),
+            "--workers", "1", "--artifacts-destination", str(self.folder / "kept"),
         ]  # fmt: skip
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=ui_environment(os.environ), cwd=self.folder,
+                command, env=ui_environment(os.environ, uri=self.backend), cwd=self.folder,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        self._await()
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; it has children."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """End it and its children at once, as when its machine loses power."""
