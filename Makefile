@@ -16,7 +16,8 @@ BENCH_READY := $(VENV)/.bench-ready
 # Tests share the cores; those that strike at running sweeps have them for themselves.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 FAST := $(PYTEST) -n auto --maxprocesses 4 -m "not slow and not nightly"
-SLOW := $(PYTEST) -m "slow and not nightly"
+# Ray makes way for others by default, and would wait for the other tests here.
+SLOW := RAY_worker_niceness=0 $(PYTEST) -m "slow and not nightly"
 MODELS := $(if $(SWEEP),--sweep $(SWEEP))
 
 .DEFAULT_GOAL := help

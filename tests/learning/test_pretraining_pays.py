@@ -69,7 +69,7 @@ def ranked(folder: Path, *, target: anndata.AnnData, corpus: anndata.AnnData) ->
     (folder / "pays.yaml").write_text(SWEEP.format(folder=folder))
     command = [sys.executable, "-m", "sslbench", "sweep", str(folder / "pays.yaml")]
     done = subprocess.run(
-        [*command, "--home", str(folder)], capture_output=True, text=True, check=False, timeout=280
+        [*command, "--home", str(folder)], capture_output=True, text=True, check=False, timeout=560
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return pd.read_csv(folder / "reports" / "pays.target.csv").set_index("arm")
@@ -79,7 +79,7 @@ def test_a_corpus_of_the_same_programmes_wins_where_labels_are_few(
     cells: anndata.AnnData, tmp_path: Path
 ) -> None:
     board = ranked(tmp_path, target=cells[:N_TARGET].copy(), corpus=cells[N_TARGET:].copy())
-    assert board.loc["mae", "difference_low"] > 0  # about 0.15
+    assert board.loc["mae", "difference_low"] > 0  # seen: 0.18
     assert board.loc["supervised", "is_reference"]
 
 
