@@ -35,7 +35,9 @@ def beside(file: Path) -> Path:
     """
     ours = f".{file.name}@{socket.gethostname()}@"
     left = [f for f in file.parent.glob(".*@*.tmp") if f.name.startswith(ours)]
-    remove(f for f in left if not is_running(int(f.name.split("@")[-1].removesuffix(".tmp"))))
+    writers = {f: int(f.name.split("@")[-1].removesuffix(".tmp")) for f in left}
+    # in a container a command may have the number of the one that was killed before it
+    remove(f for f, pid in writers.items() if pid == os.getpid() or not is_running(pid))
     return file.with_name(f"{ours}{os.getpid()}.tmp")
 
 

@@ -14,7 +14,6 @@ from sslbench.cli.question import newest
 from sslbench.durable import beside, remove
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.ledger import Ledger
-from sslbench.model_folder import refuse_foreign
 
 CHECKPOINT = "checkpoint"
 
@@ -33,8 +32,10 @@ def pull_best(home: Home, *, sweep: str | None, to: Path, force: bool) -> None:
             fix=f"make sweep SWEEP={question.sweep}",
         )
     with _taking_its_place(to, force=force) as new:
-        refuse_foreign(attempt.folder / CHECKPOINT)
-        shutil.copytree(attempt.folder / CHECKPOINT, new)
+        new.mkdir()
+        for name in best.record.files:  # the ledger has compared them with their hashes
+            if name.startswith(f"{CHECKPOINT}/"):
+                shutil.copyfile(attempt.folder / name, new / Path(name).name)
     terminal.say("pulled", f"{best.record.arm} ({question.sweep} on {best.record.dataset}) -> {to}")
     score = f"{best.validation:.3f} mean validation score ({best.protocol}, {best.n_seeds} seeds)"
     terminal.say("chosen", f"by validation: {score}; this is seed {best.record.config['seed']}")

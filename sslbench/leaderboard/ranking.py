@@ -119,7 +119,7 @@ def _rows(
             row,
             p=p.get(row.arm),
             p_holm=adjusted.get(row.arm),
-            rank_interval=_with_rank(places.get(row.arm), row.rank),
+            rank_interval=_with_rank(places.get(row.arm), _among_rivals(row, rows, facts)),
         )
         for row in rows
     )
@@ -136,6 +136,11 @@ def _compared(standing: Standing, reference: str | None, facts: SweepFacts) -> d
         if regime != regimes[reference]
     }
     return {arm: p for arm, p in found.items() if p is not None}
+
+
+def _among_rivals(row: Row, rows: Sequence[Row], facts: SweepFacts) -> int:
+    """Return the rank without the controls above it, which take no place."""
+    return row.rank - sum(r.arm in facts.controls for r in rows[: row.rank - 1])
 
 
 def _with_rank(places: tuple[int, int] | None, rank: int) -> tuple[int, int] | None:

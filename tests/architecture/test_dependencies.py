@@ -49,6 +49,15 @@ def test_a_pin_is_one_exact_version() -> None:
     assert [str(pin) for pin in PINS if pin.url is not None] == []
 
 
+def test_a_package_is_pinned_once_for_each_environment() -> None:
+    twice = {
+        name: pins
+        for name, pins in pinned().items()
+        if len({str(pin.marker) for pin in pins}) < len(pins)
+    }
+    assert twice == {}
+
+
 def test_what_is_installed_by_make_comes_under_the_pins() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [line for line in makefile.splitlines() if "pip install" in line]

@@ -27,6 +27,7 @@ def test_what_dead_writers_of_a_file_left_goes_with_the_next_write(tmp_path: Pat
     dead, other = a_dead_process(), a_dead_process()
     assert not is_running(dead)
     (tmp_path / f".x.json@{HOST}@{dead}.tmp").write_text("ha")
+    (tmp_path / f".x.json@{HOST}@{os.getpid()}.tmp").write_text("ha")  # in a container: as before
     (tmp_path / f".x.json@{HOST}@{other}.tmp").mkdir()  # a folder is removed with what is in it
     (tmp_path / f".x.json@{HOST}@{other}.tmp" / "file").write_text("ha")
     kept = [

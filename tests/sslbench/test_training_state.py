@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from sslbench.durable import beside
+from sslbench import training_state
 from sslbench.training_state import State, joined, read_state, write_state
 
 
@@ -79,10 +80,18 @@ def test_what_is_no_state_is_refused_and_a_missing_one_is_told_apart(tmp_path: P
         read_state(tmp_path / "none")
 
 
-def test_a_disk_that_does_not_take_it_leaves_the_old_state(tmp_path: Path) -> None:
+def test_a_disk_that_does_not_take_it_leaves_the_old_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "state"
     write_state(file, some_state())
-    beside(file).mkdir()  # where the new one is written first
+
+    def full(tensors: object, target: Path, *_: object) -> None:
+        target.write_bytes(b"half")
+        raise SafetensorError("no space left on device")
+
+    monkeypatch.setattr(training_state, "save_file", full)
     with pytest.raises(OSError, match="state"):
         write_state(file, State({}, {}))
     assert read_state(file).facts == some_state().facts
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state"]

@@ -1,5 +1,7 @@
 """The places of rows over resamples, against loops over them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,14 @@ from sslbench.leaderboard.comparison import Comparison
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.intervals import N_RESAMPLES, SEED, ArmScores, draw_counts
 from sslbench.leaderboard.rank_stability import rank_intervals
-from tests.sslbench.leaderboard.fake_sweep import MAE, PCA, SUPERVISED, fake_facts, fake_sweep
+from tests.sslbench.leaderboard.fake_sweep import (
+    MAE,
+    PCA,
+    RANDOM_INIT,
+    SUPERVISED,
+    fake_facts,
+    fake_sweep,
+)
 
 FACTS: SweepFacts = fake_facts()
 
@@ -90,6 +99,14 @@ def test_controls_neither_take_a_place_nor_have_one() -> None:
     assert rows["random_init"].is_control
     assert rows["random_init"].rank_interval is None
     assert rows["mae"].rank_interval is not None
+
+
+def test_a_control_above_a_rival_takes_none_of_its_places() -> None:
+    better = replace(RANDOM_INIT, accuracy=0.85)
+    rows = {
+        row.arm: row for row in fake_sweep([MAE, replace(PCA, accuracy=0.5), better]).ranked().rows
+    }
+    assert (rows["pca"].rank, rows["pca"].rank_interval) == (3, (2, 2))
 
 
 @pytest.mark.parametrize("donors", [("p4",), ("a", "b", "c", "d")])
