@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
 
 from sslbench.leaderboard.board import Leaderboard, Row
 from sslbench.results import MetricKey, TrialRecord
@@ -57,7 +56,9 @@ def _best_seed(row: Row, of_uid: dict[str, TrialRecord], *, metric: str) -> str:
 
 def _umap(z: np.ndarray) -> np.ndarray:
     """Return places (n_cells, 2) float32 of an embedding (n_cells, embedding_dim)."""
-    from umap import UMAP  # slow to import, and needed only where no map was kept
+    # slow to import, and needed only where no map was kept
+    from sklearn.neighbors import NearestNeighbors
+    from umap import UMAP
 
     distances, index = NearestNeighbors(n_neighbors=N_NEIGHBOURS).fit(z).kneighbors(z)
     # Given the neighbours, it need not compile a search of its own, which takes longer than a map. The third part

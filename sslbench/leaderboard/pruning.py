@@ -60,7 +60,9 @@ def check_pruning(
     best = max(_end(r) for r in finished)
     kept = tuple((_at(r, first_rung), _end(r)) for r in survivors)
     median = float(np.median([_end(r) for r in survivors]))
-    highest = [_end(r) + _largest_gain(survivors, r) for r in stopped]  # as far as one can see
+    stops = {r.uid: r.reports[-1].updates for r in stopped}  # few rungs, many trials
+    gains = {updates: _largest_gain(survivors, updates) for updates in set(stops.values())}
+    highest = [_end(r) + gains[stops[r.uid]] for r in stopped]  # as far as one can see
     return PruningCheck(
         arm=arm,
         rung=first_rung,
@@ -127,9 +129,8 @@ def rank_agreement(early: np.ndarray, final: np.ndarray) -> Estimate | None:
     return Estimate(mean=tau, low=min(low, tau), high=max(high, tau))
 
 
-def _largest_gain(survivors: Sequence[TrialRecord], stopped: TrialRecord) -> float:
-    """Return the most that a survivor gained after the rung at which `stopped` was."""
-    updates = stopped.reports[-1].updates
+def _largest_gain(survivors: Sequence[TrialRecord], updates: int) -> float:
+    """Return the most that a survivor gained after a rung."""
     return max(_end(r) - _at(r, updates) for r in survivors)
 
 
