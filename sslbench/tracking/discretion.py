@@ -7,6 +7,8 @@ from pathlib import Path
 
 # user:password@ between the scheme and the host; the rest of an address may hold an @ of its own
 _LOGIN = re.compile(r"(?P<scheme>[a-zA-Z][\w+.-]*://)[^/?#\s'\"]*@")
+# a database's password may hold / # ? and @: it ends at the last @ before a space
+_OF_DATABASE = re.compile(r"(?<![\w+.-])(?P<scheme>(?!https?:)[a-zA-Z][\w+.-]*://)[^:/@\s]*:\S*@")
 _SECRET = re.compile(
     r"(?i)([?&;](?:password|passwd|pwd|token|secret|key|sslpassword)=)[^&#;\s'\"]+"
 )
@@ -14,7 +16,9 @@ _SECRET = re.compile(
 
 def without_password(text: str) -> str:
     """Return a URI, or a text in which URIs stand, with each login and each secret of a query as `***`."""
-    return _SECRET.sub(r"\1***", _LOGIN.sub(r"\g<scheme>***@", text))
+    for login in (_OF_DATABASE, _LOGIN):
+        text = login.sub(r"\g<scheme>***@", text)
+    return _SECRET.sub(r"\1***", text)
 
 
 def without_home(text: str) -> str:

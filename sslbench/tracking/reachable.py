@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import sqlite3
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from sslbench.errors import SetupError
@@ -32,15 +33,21 @@ def reached(uri: str) -> str:
         if uri.startswith(("http://", "https://")):
             return _server(uri)
         return _port(uri)
-    except (OSError, ValueError, sqlite3.Error) as error:
-        reason = error.reason if isinstance(error, URLError) else error
+    except (OSError, ValueError, HTTPException, sqlite3.Error) as error:
         raise SetupError(
             "the MLflow store cannot be reached",
             code="S034",
             where=without_password(uri),
-            found=str(reason).partition("\n")[0] or type(error).__name__,
+            found=_reason(error),
             fix="start the server, or correct MLFLOW_TRACKING_URI; sweeps run without it, then: sslbench sync",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValueError | HTTPException):  # its words hold parts of the address
+        return "this is no address of a store"
+    reason = error.reason if isinstance(error, URLError) else error
+    return without_password(str(reason).partition("\n")[0]) or type(error).__name__
 
 
 def _database(file: Path) -> str:
@@ -53,8 +60,10 @@ def _database(file: Path) -> str:
 
 
 def _server(uri: str) -> str:
+    parts = urlsplit(uri)  # whether it answers needs no login, and urlopen takes one for a host
+    address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=PATIENCE_SECONDS) as answer:
+        with urlopen(f"{address.rstrip('/')}/health", timeout=PATIENCE_SECONDS) as answer:
             return f"answers ({answer.status})"
     except HTTPError as error:  # it is there, and wants to know who asks
         if error.code in (401, 403):

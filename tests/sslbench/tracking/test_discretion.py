@@ -22,7 +22,10 @@ from tests.sslbench.tracking.fake_ledger import begin, facts_of, job_of, ledger_
 
 SECRET = "hunter2"
 # nobody listens on port 9
-URIS = (f"http://u:{SECRET}@127.0.0.1:9", f"https://{SECRET}@127.0.0.1:9/x?token={SECRET}")
+URIS = (
+    f"http://u:{SECRET}@127.0.0.1:9",
+    f"https://{SECRET}@127.0.0.1:9/x?token={SECRET}",
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,10 @@ URIS = (f"http://u:{SECRET}@127.0.0.1:9", f"https://{SECRET}@127.0.0.1:9/x?token
     [
         ("postgresql://u:hunter2@h:5432/db", "postgresql://***@h:5432/db"),
         ("mysql+pymysql://u:p@ss@h/db", "mysql+pymysql://***@h/db"),
+        ("postgresql+psycopg2://u:aB/cD9x@h/db", "postgresql+psycopg2://***@h/db"),
+        ("postgresql://u:a#b@h/db", "postgresql://***@h/db"),
+        ("postgresql://u:p@ss/w?rd@h/db", "postgresql://***@h/db"),
+        ("postgresql://h/db", "postgresql://h/db"),
         ("http://h:5000", "http://h:5000"),
         ("http://h/a@b", "http://h/a@b"),
         ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
@@ -40,6 +47,20 @@ URIS = (f"http://u:{SECRET}@127.0.0.1:9", f"https://{SECRET}@127.0.0.1:9/x?token
 )
 def test_only_who_logs_in_and_secrets_are_hidden(uri: str, shown: str) -> None:
     assert without_password(uri) == shown
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *URIS,
+        f"http://u:{SECRET}@localhost",
+        f"postgresql://u:{SECRET}/x@h/db",
+    ],
+)
+def test_what_cannot_be_reached_is_said_without_a_password(uri: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        reached(uri)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", URIS)
