@@ -29,6 +29,7 @@ from sslbench.model_folder import (
     LABELS,
     RECORD,
     CheckpointRecord,
+    preprocessing_of,
     read_genes,
     read_labels,
     read_record,
@@ -75,6 +76,7 @@ def save_checkpoint(
     record = CheckpointRecord(
         sslbench_version=version("sslbench"),
         config=config.model_dump(mode="json"),
+        preprocessing=preprocessing_of(config.encoder.name),
         n_genes=len(genes),
         embedding_dim=encoder.embedding_dim,
         scores=dict(scores),

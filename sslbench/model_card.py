@@ -26,14 +26,20 @@ def model_card(
         f"Made by sslbench; trial `{config.fingerprint()}`, seed {config.seed}.",
         _USE,
         "## Data it learned from\n" + _listed(record.data).rstrip(),
-        f"## Input\n{len(genes):,} genes, in the order of `genes.txt`. Raw counts of these genes are scaled "
-        "to 10,000 a cell (over these genes alone), then log1p. Genes that your cells lack count as 0; "
+        f"## Input\n{len(genes):,} genes, in the order of `genes.txt`. Raw counts of these genes are "
+        f"{_scaled(record.preprocessing['target_sum'])}, then log1p. Genes that your cells lack count as 0; "
         "below half of the genes the model refuses.",
         "## Scores\n" + _score_table(record.scores) + "\n" + _CAVEAT,
         "## Cell types of the data set\n" + _labels(label_names),
         "## How it was made\n" + _choices(config) + _listed(record.provenance),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _scaled(target_sum: float | None) -> str:
+    if target_sum is None:
+        return "taken as they are"
+    return f"scaled to {target_sum:,.0f} a cell (over these genes alone)"
 
 
 _USE = """## Use

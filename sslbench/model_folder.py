@@ -21,6 +21,7 @@ from sslbench.config import Frozen
 from sslbench.data.cells import TARGET_SUM
 from sslbench.durable import sha256
 from sslbench.errors import ConfigError, RefusedError, SetupError
+from sslbench.registry import ENCODERS
 
 CHECKPOINT_SCHEMA = 1
 ENCODER, CLASSIFIER = "encoder.safetensors", "classifier.safetensors"
@@ -34,6 +35,12 @@ PREPROCESSING = {
     "transform": "log1p",
     "library_size": "sum of the counts of the genes in genes.txt",
 }
+
+
+def preprocessing_of(encoder: str) -> dict[str, Any]:
+    """Return what is done to the counts of a cell before an encoder of this registered name sees them."""
+    reads_counts = ENCODERS.constant(encoder, "reads_counts")
+    return PREPROCESSING | ({"target_sum": None} if reads_counts else {})
 
 
 class CheckpointRecord(Frozen):
@@ -172,7 +179,9 @@ def _parsed(file: Path) -> CheckpointRecord:
         raise refused(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (json.JSONDecodeError, RecursionError) as error:
         raise refused(file, str(error)) from error
-    if record.preprocessing != PREPROCESSING:
+    encoder = record.config["encoder"]["name"]
+    known = encoder in ENCODERS.names()  # another is refused where it would be built
+    if record.preprocessing != (preprocessing_of(encoder) if known else PREPROCESSING):
         raise _other_version(file, f"preprocessing {record.preprocessing}")
     return record
 

@@ -85,6 +85,20 @@ def change_record(folder: Path, **changes: object) -> None:
     (folder / "checkpoint.json").write_text(json.dumps(record | changes))
 
 
+@pytest.mark.parametrize("encoder, target_sum", [("mlp", 10_000.0), ("scvi", None)])
+def test_a_folder_says_what_its_encoder_does_to_counts(tmp_path, encoder, target_sum):
+    folder = saved(tmp_path / "model", encoder=encoder)
+    record = json.loads((folder / "checkpoint.json").read_text())
+    assert record["preprocessing"]["target_sum"] == target_sum
+    card = (folder / "README.md").read_text()
+    assert ("scaled to 10,000 a cell" in card) == (target_sum is not None)
+    load_encoder(folder)
+    of_the_other = {"mlp": None, "scvi": 10_000.0}[encoder]
+    change_record(folder, preprocessing=record["preprocessing"] | {"target_sum": of_the_other})
+    with pytest.raises(SetupError, match="another sslbench"):
+        load_encoder(folder)
+
+
 @pytest.mark.parametrize("encoder", ["linear", "mlp", "residual_mlp", "transformer"])
 def test_a_loaded_encoder_gives_the_embedding_that_was_saved(tmp_path, encoder):
     pulled = load_encoder(saved(tmp_path / "model", encoder=encoder))
