@@ -14,7 +14,7 @@ from sslbench.data.store import prepare_store
 from sslbench.pretext.masks import random
 from sslbench.trial import run_trial
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 SEEDS = range(6)
 # Seen on six seeds: non-zeros 0.770, every gene 0.772; on twelve: 0.763 and 0.765. The seeds of one mask have a
 # standard deviation of 0.02 to 0.03 and the differences of pairs one of 0.019: of the mean of six, 0.008.
