@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.chaos.harness import SWEEP, Driver, Place, place
-from tests.chaos.processes import of_driver, send, wait_until, workers
+from tests.chaos.processes import of_driver, send, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ class Ended(NamedTuple):
 
 def signalled(here: Place, driver: Driver, *numbers: signal.Signals) -> Ended:
     """Signal a sweep whose trials run, half a second between two signals."""
-    wait_until(lambda: bool(workers(driver.pid)), seconds=200, what="a trial runs")
+    wait_until(lambda: bool(here.workers(driver)), seconds=200, what="a trial runs")
     for number in numbers[:-1]:
         send(driver.pid, number)
         time.sleep(0.5)
