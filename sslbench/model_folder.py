@@ -49,7 +49,7 @@ class CheckpointRecord(Frozen):
     schema_version: int = CHECKPOINT_SCHEMA
     sslbench_version: str
     config: dict[str, Any] = Field(description="the whole TrialConfig")
-    preprocessing: dict[str, Any] = PREPROCESSING
+    preprocessing: dict[str, Any] = Field(description="of the counts of a cell")
     n_genes: int
     embedding_dim: int
     scores: dict[str, float] = Field(description="by split/task/metric")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +26,12 @@ def provenance() -> dict[str, str]:
         "commit": commit,
         "dirty": str(dirty).lower(),
     }
+
+
+def code_words(made_with: Mapping[str, str]) -> str:
+    """Return version and commit of a provenance as people read them."""
+    version, commit, dirty = (made_with.get(k, "") for k in ("sslbench", "commit", "dirty"))
+    return f"sslbench {version} {commit[:8]}{' with changes' if dirty == 'true' else ''}".strip()
 
 
 def version_of(package: str) -> str:

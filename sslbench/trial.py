@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sslbench.checkpoint import save_checkpoint
@@ -13,7 +14,7 @@ from sslbench.data.store import open_cells, read_manifest
 from sslbench.pretext.base import Pretext
 from sslbench.pretraining import OnReport, part, pretrained
 from sslbench.registry import PRETEXTS
-from sslbench.results import CurvePoint, KeptEncoder, TrialResult
+from sslbench.results import KeptEncoder, TrialResult
 from sslbench.resumption import Resumption
 from sslbench.scoring import embedding_frame, has_map, judge, predictions_frame, units_frame
 from sslbench.weights import weights_fingerprint
@@ -33,11 +34,13 @@ def run_trial(
     score_test: bool = False,
     provenance: dict[str, str] | None = None,
     resumption: Resumption | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> TrialResult:
     """Pretrain and evaluate one encoder; the same config on the same store gives bit-equal scores on CPU.
 
     `report` receives a point of the curve at every evaluation and may raise to stop the trial. With a `resumption`
     the trial goes on from what its earlier attempts have kept, to the same scores; their points are reported again.
+    Where nothing is reported, at further label points and between evaluations, `alive` is called.
     The encoder is pretrained on the store `corpus` if the config names one, else on the training cells of `store`.
     Test cells are opened only if `score_test`; then all cells count, while what a trial is stopped and chosen by is
     scored on a fixed part of them, scores at each of `label_fractions` are added, and the checkpoint (where the
@@ -66,7 +69,8 @@ def run_trial(
     test = open_cells(store, "test") if score_test else None
     judged, encoders, main = [], {}, None
     for i, group in enumerate(groups):
-        told = report if main is None else _unheard
+        # the trial is stopped and shown by its first label point alone
+        told = report if main is None else lambda _: alive()
         kept = resumption.of(i) if resumption is not None else None
         trained = pretrained(config, group, cells=cells, device=device, report=told, kept=kept)
         main = main or trained
@@ -80,6 +84,7 @@ def run_trial(
             )
             seen = part(point, objective=config.objective) if test is None else point
             judged.append(judge(config, trained.pretext, seen, test=test, device=device))
+            alive()
     assert main is not None
     course = main.courses[config.label_fraction]
     scores = {key: value for one in judged for key, value in one.scores.items()}
@@ -110,10 +115,6 @@ def run_trial(
 def learns_from_labels(config: TrialConfig) -> bool:
     """Say whether the encoder itself learns from labels, so that fewer of them are another encoder."""
     return bool(PRETEXTS.constant(config.pretext.name, "sees_labels"))
-
-
-def _unheard(point: CurvePoint) -> None:
-    """Take a report of a further label point: the trial is stopped and shown by its first alone."""
 
 
 def keep_checkpoint(

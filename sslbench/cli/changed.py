@@ -7,9 +7,8 @@ from pathlib import Path
 
 from sslbench.cli.earlier import asked_of_earlier_data
 from sslbench.cli.question import Question
+from sslbench.provenance import code_words
 from sslbench.results import TrialRecord
-
-CODE = ("sslbench", "commit", "dirty")  # of a provenance
 
 
 def changed_data(folder: Path, question: Question) -> Iterator[str]:
@@ -27,16 +26,11 @@ def changed_data(folder: Path, question: Question) -> Iterator[str]:
 
 def changed_code(records: Collection[TrialRecord], now: Mapping[str, str]) -> Iterator[str]:
     """Yield a line if other code than the present made some of the trials that are kept."""
-    made_by = [_code(record.provenance) for record in records if record.provenance]
-    others = sorted(set(made_by) - {_code(now)})
+    made_by = [code_words(record.provenance) for record in records if record.provenance]
+    others = sorted(set(made_by) - {code_words(now)})
     if others:
         n_other = sum(code in others for code in made_by)
         yield (
-            f"{n_other} of {len(records)} trials were made by other code ({'; '.join(others)}; now {_code(now)}); "
+            f"{n_other} of {len(records)} trials were made by other code ({'; '.join(others)}; now {code_words(now)}); "
             "they are kept, their rows name it, and --fresh starts anew"
         )
-
-
-def _code(provenance: Mapping[str, str]) -> str:
-    version, commit, dirty = (provenance.get(name, "") for name in CODE)
-    return f"sslbench {version} {commit[:8]}{' with changes' if dirty == 'true' else ''}".strip()

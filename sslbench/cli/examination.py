@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +15,16 @@ from sslbench.cli.preflight import scratch, small_shared_memory
 from sslbench.data.places import cache_folder
 from sslbench.disk import free_bytes, refuse_unusable
 from sslbench.errors import SetupError
-from sslbench.provenance import PACKAGES, provenance
+from sslbench.provenance import PACKAGES, code_words, provenance
 from sslbench.search.cluster import available_cpus
 
 State = Literal["ok", "warn", "problem"]
 LEAST_MEMORY = 2 * 2**30  # a driver, Ray and one worker
 COMFORTABLE_FREE = 5 * 2**30
-EXTRAS = {"search": ("ray", "optuna", "mlflow"), "integration": ("scib_metrics",)}
+EXTRAS = {
+    "search": ("ray", "optuna", "mlflow"), "integration": ("scib_metrics",),
+    "lightgbm": ("lightgbm",), "scvi": ("scvi",),
+}  # fmt: skip
 
 
 class Finding(NamedTuple):
@@ -47,11 +49,7 @@ def examine(home: Home) -> int:
 def found_out(home: Home) -> Iterator[Finding]:
     """Look at code, processors, memory, folders and the MLflow store, in this order."""
     made_with = provenance()
-    commit = made_with["commit"][:8] or "no commit"
-    changed = " with changes" if made_with["dirty"] == "true" else ""
-    yield Finding(
-        "ok", "code", f"sslbench {made_with['sslbench']} ({commit}{changed}), python {platform.python_version()}"
-    )  # fmt: skip
+    yield Finding("ok", "code", f"{code_words(made_with)}, python {made_with['python']}")
     yield Finding("ok", "packages", ", ".join(f"{name} {made_with[name]}" for name in PACKAGES))
     yield from extras()
     yield processors()

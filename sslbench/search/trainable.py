@@ -111,14 +111,13 @@ def _attempted(book: Ledger, job: Job, place: Place) -> tuple[Attempt, Resumptio
                 score_test=job.stage == "confirm",
                 provenance=place.provenance,
                 resumption=resumption,
+                alive=alive,
             )
         # The one place where any failure of a trial is caught: it becomes a record, and the sweep goes on.
         # A stop by the scheduler is SystemExit, which passes.
         except Exception as error:
-            if is_full(
-                error
-            ):  # the disk's fault, not the trial's: it runs again once there is space
-                raise
+            if is_full(error):
+                raise  # the disk's fault, not the trial's: it runs again once there is space
             return attempt, resumption, Ending(None, _failure(error))
     return attempt, resumption, Ending(result, None)
 

@@ -22,8 +22,8 @@ _DRAIN_OF_INTERRUPTED = 5.0  # who has asked a sweep to end waits for it
 class LiveMirror:
     """Ships the ledger to MLflow every few seconds while the `with` block runs, and the rest at its end.
 
-    Leaving the block waits at most `drain_seconds`, and not so long if the sweep was interrupted; `synced` then says whether everything arrived. What did not is
-    in the ledger, and `sync` ships it later.
+    Leaving the block waits at most `drain_seconds`, and not so long if the sweep was interrupted; `synced` then says
+    whether everything arrived. What did not is in the ledger, and `sync` ships it later.
     """
 
     def __init__(

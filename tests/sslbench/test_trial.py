@@ -364,3 +364,25 @@ def test_a_task_that_few_labels_do_not_allow_is_a_hole_of_its_share_and_costs_no
     assert "test/open_set/auroc" in result.scores
     assert "test/reconstruction/mse_at_10" not in result.scores  # labels are nothing to it
     assert result.encoders["0.1"].pretraining == result.encoders["1"].pretraining == 0
+
+
+def test_a_trial_says_that_it_lives_in_every_pretraining_and_between_evaluations(
+    store: Path, tmp_path: Path
+) -> None:
+    """What hangs is ended: further label points report nothing, and may take longer than the first."""
+    told: list[str] = []
+    chosen = config("supervised").model_copy(update={"label_fractions": (0.2, 0.5)})
+    result = run_trial(
+        chosen,
+        store=store,
+        workdir=tmp_path,
+        score_test=True,
+        report=lambda point: told.append("report"),
+        alive=lambda: told.append("alive"),
+    )
+    assert len(result.encoders) == 3
+    assert told.count("report") == 3  # of the first point alone
+    assert (
+        told.count("alive") == 3 + 2 * 3
+    )  # after each point's evaluation, and in two pretrainings
+    assert told[:4] == ["report", "report", "report", "alive"]
