@@ -2,8 +2,9 @@
 
     python -m benchmarks.leaderboard_10k [--rounds 3] [--keep FOLDER]
 
-Three commands take turns: a bare import of what any reading of the ledger needs, the first leaderboard (no report is
-there yet), and the same command again. Their pages of the disk are in memory; each is a fresh process.
+Four commands take turns: a bare import of what any reading of the ledger needs, the first leaderboard (no report is
+there yet), the same command where all reports are drawn anew, as after an update of this package, and once more where
+they are as they were. Their pages of the disk are in memory; each is a fresh process.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from time import perf_counter
 
 from benchmarks.made_up_ledger import MadeUp, write_ledgers
 from benchmarks.sweep_commands import PROGRAM, REPOSITORY
+from sslbench.cli.insight import KEPT
 
 GOAL_SECONDS, GOAL_MB = 3.0, 500.0
 IMPORTS = "import numpy, pandas, pyarrow.parquet, pydantic, rich, typer"
@@ -47,12 +49,16 @@ def main() -> None:
             _say(f"making {size.records:,} trials in {home}")
             write_ledgers(home / "ledger", size)
         leaderboard = [str(PROGRAM), "leaderboard", "--home", str(home)]
-        taken: dict[str, list[Taken]] = {"import": [], "first": [], "again": []}
+        taken: dict[str, list[Taken]] = {"import": [], "first": [], "drawn anew": [], "again": []}
         for number in range(1, asked.rounds + 1):
             _say(f"round {number} of {asked.rounds}")
             shutil.rmtree(home / "reports", ignore_errors=True)
+            for file in home.glob(f"ledger/*/{KEPT}"):
+                file.unlink()
             taken["import"].append(taken_by([sys.executable, "-c", IMPORTS]))
             taken["first"].append(taken_by(leaderboard))
+            shutil.rmtree(home / "reports")
+            taken["drawn anew"].append(taken_by(leaderboard))
             taken["again"].append(taken_by(leaderboard))
     print(f"{size.records:,} trials, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     for name, of in taken.items():
@@ -92,7 +98,7 @@ def _line(name: str, of: Sequence[Taken]) -> str:
             f"   goal {GOAL_SECONDS:.0f} s, {GOAL_MB:.0f} MB: {'reached' if within else 'missed'}"
         )
     each = ", ".join(f"{t.seconds:.2f}" for t in of)
-    return f"{name:<7} {seconds:6.2f} s ({each})  CPU {cpu:5.2f} s  peak {peak:4.0f} MB{reached}"
+    return f"{name:<11} {seconds:6.2f} s ({each})  CPU {cpu:5.2f} s  peak {peak:4.0f} MB{reached}"
 
 
 def _arguments(words: list[str]) -> argparse.Namespace:

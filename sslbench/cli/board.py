@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sslbench.cli.earlier import of_earlier_data
 from sslbench.cli.external import read_externals
+from sslbench.cli.insight import KEPT, kept_importance
 from sslbench.cli.keeping import keeping_everything
 from sslbench.cli.maps import EMBEDDING
 from sslbench.cli.places import Home
@@ -84,20 +85,9 @@ def answer(folder: Path, question: Question) -> Answer:
         records=records,
         predictions=predictions,
         ledger=ledger,
-        importance_of=partial(_importance, question.sweep_spec, facts, records),
-    )
-
-
-def _importance(
-    spec: SweepSpec, facts: SweepFacts, records: list[TrialRecord]
-) -> tuple[ArmImportance, ...]:
-    """Return which searched options matter in each arm, but for copies that were searched anew."""
-    from sslbench.search.importance import arm_importance
-
-    return tuple(
-        arm_importance(name, arm.search, records, first_rung=spec.halving.first_rung)
-        for name, arm in spec.arms.items()
-        if arm.search and name not in facts.copies
+        importance_of=partial(
+            kept_importance, question.sweep_spec, facts.copies, records, folder / KEPT
+        ),
     )
 
 

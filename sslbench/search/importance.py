@@ -7,11 +7,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sslbench.config import fingerprint
+from sslbench.durable import sha256
 from sslbench.leaderboard.importance import ArmImportance, ParameterImportance
+from sslbench.provenance import version_of
 from sslbench.results import TrialRecord
 from sslbench.search.space import Params, Space
 
@@ -41,6 +45,28 @@ def arm_importance(
     those alone that were good early. Where it stopped none, by their final scores. Failed trials have neither. An
     option that only some trials were asked for (the rate of the masks that have one) is judged among these.
     """
+    trials, updates = _judgeable(arm, records, first_rung)
+    return _judged(arm, space, trials, updates=updates)
+
+
+def made_of(arm: str, space: Space, records: Sequence[TrialRecord], *, first_rung: int) -> str:
+    """Return the fingerprint of what `arm_importance` looks at and is made with: where it is the same, so is the answer."""
+    trials, updates = _judgeable(arm, records, first_rung)
+    options = {name: parameter.model_dump(mode="json") for name, parameter in space.items()}
+    tools = [sha256(Path(__file__)), version_of("optuna"), version_of("scikit-learn")]
+    return fingerprint([arm, [[t.params, t.score] for t in trials], updates, options, tools])
+
+
+@dataclass(frozen=True)
+class _Trial:
+    params: Params
+    score: float
+
+
+def _judgeable(
+    arm: str, records: Sequence[TrialRecord], first_rung: int
+) -> tuple[list[_Trial], int | None]:
+    """Return the search trials that have a score to be judged by, and after how many updates; None: at their ends."""
     searched = sorted(
         (r for r in records if r.arm == arm and r.stage == "search"),
         key=lambda r: (r.started_unix_ms, r.uid),
@@ -49,13 +75,7 @@ def arm_importance(
     trials = [
         _Trial(r.params, score) for r in searched if (score := _score(r, updates)) is not None
     ]
-    return _judged(arm, space, _thinned(trials), updates=updates)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    params: Params
-    score: float
+    return _thinned(trials), updates
 
 
 def _score(record: TrialRecord, updates: int | None) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,14 +79,26 @@ class Experiment:
 
     def _read_runs(self) -> None:
         execution = self.owner["sslbench.execution"]
+        parents: list[Shown] = []
+        trials = defaultdict[str, list[Shown]](list)
+        children: Counter[str] = Counter()
         for run in self._search(f"tags.`sslbench.execution` = '{execution}'"):
-            uid = run.data.tags.get("sslbench.uid")
-            if uid is None:
-                self.parent = self.parent or Shown.read(run)
-            elif uid in self.trials:
-                self._discard(run.info.run_id)  # the earliest is kept
-            else:
-                self.trials[uid] = Shown.read(run)
+            tags = run.data.tags
+            of = trials[tags["sslbench.uid"]] if "sslbench.uid" in tags else parents
+            of.append(Shown.read(run))
+            children[tags.get("mlflow.parentRunId", "")] += 1
+        if parents:
+            self.parent = self._only(parents, worth=lambda shown: children[shown.run_id])
+        for uid, twins in trials.items():
+            self.trials[uid] = self._only(twins, worth=lambda shown: shown.shipped)
+
+    def _only(self, twins: Sequence[Shown], *, worth: Callable[[Shown], int]) -> Shown:
+        """Take away all but the run that is worth most, of equals the earliest."""
+        kept = max(twins, key=worth)
+        for twin in twins:
+            if twin is not kept:
+                self._discard(twin)
+        return kept
 
     def _search(self, condition: str) -> Iterator[Run]:
         token: str | None = None
@@ -110,14 +123,20 @@ class Experiment:
         strays = [run for run in found if run.info.run_id not in known]
         for run in strays:
             if run.data.tags["sslbench.execution"] == execution:
-                self._discard(run.info.run_id)
+                self._discard(Shown.read(run))
             else:
                 self.orphan(Shown(run.info.run_id, RUNNING))
         return len(strays)
 
-    def _discard(self, run_id: str) -> None:
-        self.client.set_terminated(run_id, KILLED)  # deleted runs keep their status
-        self.client.delete_run(run_id)
+    def _discard(self, shown: Shown) -> None:
+        from mlflow.exceptions import MlflowException
+
+        self.orphan(shown)  # a deleted run keeps its status
+        try:
+            self.client.delete_run(shown.run_id)
+        except MlflowException as refusal:  # on a team's server not everybody may delete
+            if refusal.error_code != "PERMISSION_DENIED":
+                raise
 
     def open_parent(self, *, name: str, tags: Mapping[str, str], start_unix_ms: int | None) -> int:
         """Make the execution's own run, or set it going again; return the number of changes."""
