@@ -136,8 +136,9 @@ class Attempt:
 
     def finish(self, record: TrialRecord) -> None:
         """Write the record, last and atomically, of files that are on the disk: from here on the trial has ended."""
-        for name in record.files:
-            settle(self.folder / name)
+        files = {Path(name) for name in record.files}
+        for path in files | {folder for file in files for folder in file.parents}:
+            settle(self.folder / path)
         write_atomically(self.folder / RESULT, sealed(record.model_dump_json(indent=1)))
         for kept in self.folder.parent.glob(f"{ATTEMPT}*/{RESUME}"):
             shutil.rmtree(kept, ignore_errors=True)

@@ -143,3 +143,26 @@ def test_what_a_record_vouches_for_was_on_the_disk_before_it(tmp_path: Path) -> 
         attempt.folder / CURVE
     ).read_bytes() == b""  # the one file that nobody syncs: the record has it
     assert json.loads((attempt.folder / RESULT).read_text())["uid"] == job().uid
+
+
+def test_the_names_of_what_a_record_vouches_for_were_on_the_disk_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is synced can still be lost by its name: that belongs to its folder."""
+    folders: list[int] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        real(descriptor)
+        folders.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    ledger = Ledger(tmp_path)
+    ledger.plan(job())
+    attempt = ledger.new_attempt(job().uid)
+    (attempt.folder / "checkpoint").mkdir()
+    (attempt.folder / "checkpoint" / "weights").write_bytes(b"w")
+    attempt.finish(job().ended(attempt, "finished", provenance={}, started_unix_ms=0))
+    record = (attempt.folder / RESULT).stat().st_ino
+    inside = (attempt.folder / "checkpoint").stat().st_ino
+    assert inside in folders[: folders.index(record)]
