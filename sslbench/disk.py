@@ -26,7 +26,7 @@ def is_full(error: BaseException) -> bool:
     """Say whether something could not be written for want of space: no fault of who wrote it."""
     # safetensors, HDF5 and Arrow have errors of their own, and pass the system's words on
     named = isinstance(error, OSError) and error.errno in FULL
-    return named or os.strerror(errno.ENOSPC) in str(error)
+    return named or any(os.strerror(number) in str(error) for number in FULL)
 
 
 def free_bytes(folder: Path) -> int:
@@ -55,7 +55,7 @@ def refuse_full(folder: Path, *, needed: float = LEAST_FREE) -> None:
     """Raise SetupError S052, naming the bytes, if fewer than `needed` are free where `folder` lies."""
     free = free_bytes(folder)
     if free < needed:
-        raise _full(folder, f"{free:,} bytes are free, about {needed:,.0f} are needed")
+        raise out_of_space(folder, f"{free:,} bytes are free, about {needed:,.0f} are needed")
 
 
 @contextmanager
@@ -81,12 +81,24 @@ def explained(folder: Path) -> Iterator[None]:
 def as_setup_error(error: Exception, *, folder: Path) -> SetupError | None:
     """Return what the machine does not allow, or None if the error says nothing about the machine.
 
-    `folder` is named where the error names no file: a write to an open file does not.
+    `folder` is named where the error names no file: a write to an open file does not. What an error came from is looked
+    at too: Tune puts its own in the place of those that its callbacks raise.
     """
+    found = (_as_setup_error(one, folder=folder) for one in _with_its_causes(error))
+    return next((known for known in found if known is not None), None)
+
+
+def _with_its_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _as_setup_error(error: BaseException, *, folder: Path) -> SetupError | None:
     named = getattr(error, "filename", None)
     place = Path(str(named)) if named else folder
     if is_full(error):
-        return _full(
+        return out_of_space(
             place, f"{free_bytes(place):,} bytes are free, about {LEAST_FREE:,} are needed"
         )
     if not isinstance(error, OSError):
@@ -126,7 +138,8 @@ def _unwritable(error: OSError, place: Path) -> SetupError:
     )
 
 
-def _full(place: Path, found: str) -> SetupError:
+def out_of_space(place: Path, found: str) -> SetupError:
+    """Return the error S052 of a place that takes no more."""
     return SetupError(
         "the disk is full",
         code="S052",

@@ -183,7 +183,8 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         if _read_job(folder / JOB) is None:
             write_atomically(folder / JOB, sealed(job.model_dump_json(indent=1)))
-            settle(self.trials)
+            for above in (self.trials, self.folder):  # a name belongs to the folder it is in
+                settle(above)
 
     def jobs(self) -> dict[str, Job]:
         """Return every planned trial by uid, oldest first."""

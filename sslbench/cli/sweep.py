@@ -30,7 +30,7 @@ from sslbench.cli.show import (
 )
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
-from sslbench.disk import explained, refuse_full
+from sslbench.disk import explained, out_of_space, refuse_full
 from sslbench.errors import ConfigError
 from sslbench.heap import give_back_freed_memory
 from sslbench.ledger import Ledger
@@ -231,6 +231,8 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
         return False
     finally:
         progress.close()
+    if agenda.no_space:
+        raise out_of_space(execution.ledger.folder, agenda.no_space)
     if not agenda.is_done():
         refuse_full(execution.ledger.folder)
     return agenda.is_done()

@@ -15,6 +15,7 @@ from sslbench.search.stall import stack_left, where_it_hung
 from sslbench.search.study import ArmStudy
 
 MAX_ATTEMPTS = 3
+MAX_STALLS = 2  # the first may be a machine that was suspended: the clock went on
 
 
 @dataclass
@@ -26,6 +27,7 @@ class ArmCourse:
     running: dict[str, Job] = field(default_factory=dict)
     ended: dict[str, TrialRecord] = field(default_factory=dict)
     deaths: Counter[str] = field(default_factory=Counter)  # processes that left no record, by uid
+    stalls: Counter[str] = field(default_factory=Counter)  # those of them that their clock ended
 
     def n_ended(self, stage: Stage) -> int:
         """Return the trials of a stage that have ended."""
@@ -43,11 +45,12 @@ class Agenda:
     def __init__(self, spec: SweepSpec, ledger: Ledger, *, data_fingerprint: str) -> None:
         self.spec, self.ledger, self.data_fingerprint = spec, ledger, data_fingerprint
         self.arms = {name: self._course(name) for name in spec.arms}
+        self.no_space = ""  # what a trial said that could not write; from then on none is started
         self._take_up()
 
     def next(self) -> Job | None:
         """Return a trial to run now, written to the ledger first; None if there is none at this moment."""
-        for name in sorted(self.arms, key=self._progress):
+        for name in () if self.no_space else sorted(self.arms, key=self._progress):
             job = self._next_of(name)
             if job is not None:
                 self.ledger.plan(job)
@@ -57,12 +60,11 @@ class Agenda:
 
     def ended(self, uid: str) -> TrialRecord | None:
         """Note that a trial's process is through; without a record it died, and is run again or given up."""
-        course = next(c for c in self.arms.values() if uid in c.running)
+        course = self._running(uid)
+        record = self.ledger.record(uid)  # a disk may fail here: then it is asked once more
         job = course.running.pop(uid)
-        record = self.ledger.record(uid)
         if record is None:
-            course.deaths[uid] += 1
-            record = self._stalled(job) or self._given_up(job, course.deaths[uid])
+            record = self._stalled(job, course) or self._given_up(job, course)
         if record is None:
             course.again.append(job)
             return None
@@ -70,6 +72,15 @@ class Agenda:
         if job.stage == "search":
             course.study.tell(job.params, record)
         return record
+
+    def put_back(self, uid: str, *, no_space: str) -> None:
+        """Note that a trial could not be written for want of space: it is no worse for it, and nothing more starts."""
+        course = self._running(uid)
+        course.again.append(course.running.pop(uid))
+        self.no_space = no_space
+
+    def _running(self, uid: str) -> ArmCourse:
+        return next(course for course in self.arms.values() if uid in course.running)
 
     def is_done(self) -> bool:
         """Say whether every trial of every arm has ended."""
@@ -102,17 +113,21 @@ class Agenda:
 
     def _take_up(self) -> None:
         """Fill the studies from the ledger: what ended is remembered, what did not is run first."""
-        for uid, job in self.ledger.jobs().items():
-            if job.arm not in self.arms:
+        jobs, records = self.ledger.jobs(), self.ledger.records()
+        # a trial that has ended counts by its record, also where the disk has damaged its plan
+        for uid in [*jobs, *(records.keys() - jobs)]:
+            planned, record = jobs.get(uid), records.get(uid)
+            known = record or planned
+            if known is None or known.arm not in self.arms:
                 continue
-            course, record = self.arms[job.arm], self.ledger.record(uid)
+            course = self.arms[known.arm]
             if record is not None:
                 course.ended[uid] = record
-                if job.stage == "search":
-                    course.study.remember(job.params, record)
-            elif job.stage == "search":
-                course.study.resume(job.params)
-                course.again.append(job)
+                if record.stage == "search":
+                    course.study.remember(record.params, record)
+            elif planned is not None and planned.stage == "search":
+                course.study.resume(planned.params)
+                course.again.append(planned)
 
     def _progress(self, name: str) -> float:
         course = self.arms[name]
@@ -153,24 +168,27 @@ class Agenda:
             data_fingerprint=self.data_fingerprint,
         )
 
-    def _given_up(self, job: Job, n_deaths: int) -> TrialRecord | None:
+    def _given_up(self, job: Job, course: ArmCourse) -> TrialRecord | None:
         """Record a trial whose process has died too often under this driver; None while it may be tried again.
 
         Attempts that ended because the driver did are not held against the trial.
         """
+        course.deaths[job.uid] += 1
+        n_deaths = course.deaths[job.uid]
         if n_deaths < MAX_ATTEMPTS:
             return None
         reason = f"the worker process died {n_deaths} times (killed, or out of memory)"
         return self._failed(job, Failure(kind="killed", message=reason))
 
-    def _stalled(self, job: Job) -> TrialRecord | None:
-        """Record a trial that hung until its clock ended it; None for any other. It would hang again."""
+    def _stalled(self, job: Job, course: ArmCourse) -> TrialRecord | None:
+        """Record a trial that hung until its clock ended it, and did so again; None for any other."""
         attempt = self.ledger.attempt(job.uid)
         stack = stack_left(attempt.folder) if attempt is not None else ""
-        if not stack:
+        course.stalls[job.uid] += bool(stack)
+        if not stack or course.stalls[job.uid] < MAX_STALLS:
             return None
         seconds = self.spec.resources.stall_timeout_seconds
-        reason = f"no report for {seconds:g} s (resources.stall_timeout_seconds)"
+        reason = f"{MAX_STALLS} times no report for {seconds:g} s (resources.stall_timeout_seconds)"
         where = f"{reason}\nit was in {where_it_hung(stack)}"
         return self._failed(job, Failure(kind="stalled", message=where, traceback=stack))
 

@@ -11,6 +11,7 @@ from ray.tune.search import Searcher
 from sslbench.disk import LEAST_FREE, free_bytes
 from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
+from sslbench.search.trainable import NO_SPACE
 
 OnEnded = Callable[[TrialRecord], None]
 
@@ -47,8 +48,15 @@ class AgendaSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tell the agenda, which looks into the ledger."""
-        uid = self._uids.pop(trial_id, None)
-        record = self._agenda.ended(uid) if uid is not None else None
+        uid = self._uids.get(trial_id)
+        if uid is None:
+            return
+        if result is not None and NO_SPACE in result:
+            self._agenda.put_back(uid, no_space=result[NO_SPACE])
+            record = None
+        else:
+            record = self._agenda.ended(uid)
+        del self._uids[trial_id]  # last: where the disk fails above, Tune calls again
         if record is not None:
             self._on_ended(record)
 

@@ -24,6 +24,8 @@ from sslbench.search.halving import is_scheduled_by
 from sslbench.search.stall import watched
 from sslbench.trial import run_trial
 
+NO_SPACE = "no_space"  # in what a trial tells Tune that could not be written
+
 
 def run_job(
     config: dict[str, Any],
@@ -46,7 +48,14 @@ def run_job(
         stall_timeout_seconds=stall_timeout_seconds,
         provenance={**provenance, **machine(device, threads=threads)},
     )
-    record = book.record(uid) or _run(book, book.job(uid), place)
+    try:
+        record = book.record(uid) or _run(book, book.job(uid), place)
+    except Exception as error:
+        if not is_full(error):
+            raise
+        # the disk's fault, not the trial's: it runs again once there is space
+        tune.report({"updates": 0, "objective": 0.0, "ended": True, NO_SPACE: str(error)})
+        return
     tune.report(
         {
             "updates": _last_updates(record),
@@ -117,7 +126,7 @@ def _attempted(book: Ledger, job: Job, place: Place) -> tuple[Attempt, Resumptio
         # A stop by the scheduler is SystemExit, which passes.
         except Exception as error:
             if is_full(error):
-                raise  # the disk's fault, not the trial's: it runs again once there is space
+                raise
             return attempt, resumption, Ending(None, _failure(error))
     return attempt, resumption, Ending(result, None)
 
@@ -130,11 +139,12 @@ def _reporter(
     def report(point: CurvePoint) -> None:
         nonlocal best
         attempt.append(point)
+        alive()
         best = max(best, point.values[job.config.objective])
         if is_scheduled_by(point, max_updates=job.config.training.max_updates):
             started = _began(resumption)
             tune.report({"updates": point.updates, "objective": best, "started_unix_ms": started})
-        alive()
+            alive()  # Tune may have let it wait
 
     return report
 

@@ -101,6 +101,25 @@ def test_a_write_that_names_no_file_is_explained_by_the_folder(tmp_path: Path) -
     assert f"{LEAST_FREE:,} are needed" in (caught.value.found or "")
 
 
+def in_place_of(refusal: OSError, *, got_over: bool) -> RuntimeError:
+    """Return an error that was raised while another was answered, as Tune does with what its callbacks raise."""
+    error = RuntimeError("a callback failed")
+    error.__context__, error.__suppress_context__ = refusal, got_over
+    return error
+
+
+def test_a_refusal_that_another_error_has_taken_the_place_of_is_known(tmp_path: Path) -> None:
+    refusal = OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(tmp_path / "result.json"))
+    found = as_setup_error(in_place_of(refusal, got_over=False), folder=tmp_path)
+    assert found is not None
+    assert (found.code, found.where) == ("S053", refusal.filename)
+
+
+def test_a_refusal_that_was_got_over_explains_nothing(tmp_path: Path) -> None:
+    refusal = PermissionError(errno.EACCES, "x")
+    assert as_setup_error(in_place_of(refusal, got_over=True), folder=tmp_path) is None
+
+
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "x"), ValueError("x"), KeyError("x")])
 def test_what_is_no_matter_of_the_disk_passes(error: Exception, tmp_path: Path) -> None:
     assert as_setup_error(error, folder=tmp_path) is None

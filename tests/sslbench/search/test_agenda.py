@@ -1,13 +1,15 @@
 """The plan of a sweep, driven by a fake trial: equal budgets, fresh seeds, and nothing lost or repeated by a kill."""
 
+import errno
 import functools
+import os
 from collections import Counter
 
 import pytest
 
-from sslbench.ledger import STACK, Ledger
+from sslbench.ledger import JOB, STACK, Ledger
 from sslbench.results import CurvePoint, Failure, TrialResult
-from sslbench.search.agenda import MAX_ATTEMPTS, Agenda
+from sslbench.search.agenda import MAX_ATTEMPTS, MAX_STALLS, Agenda
 from sslbench.search.defaults import default_params
 from sslbench.search.spec import SweepSpec
 
@@ -291,7 +293,7 @@ def test_a_trial_whose_worker_dies_every_time_is_given_up(tmp_path, with_attempt
     assert agenda(tmp_path).is_done()
 
 
-def test_a_trial_that_hung_is_recorded_as_such_and_not_tried_again(tmp_path):
+def test_a_trial_that_hangs_again_is_recorded_as_such(tmp_path):
     plan = agenda(tmp_path)
     uid = victim_uid(tmp_path, "search")
 
@@ -304,15 +306,70 @@ def test_a_trial_that_hung_is_recorded_as_such_and_not_tried_again(tmp_path):
 
     started = drive(plan, trial=hang)
     record = plan.ledger.record(uid)
-    assert Counter(job.uid for job in started)[uid] == 1
+    assert Counter(job.uid for job in started)[uid] == MAX_STALLS
     assert (record.outcome, record.failure.kind) == ("failed", "stalled")
     assert record.failure.message == (
-        "no report for 1800 s (resources.stall_timeout_seconds)\n"
+        "2 times no report for 1800 s (resources.stall_timeout_seconds)\n"
         'it was in File "cells.py", line 5 in read'
     )
     assert "line 5 in read" in record.failure.traceback
     assert plan.is_done()
     assert by_stage(plan.records()) == EXPECTED
+
+
+def test_a_machine_that_was_suspended_once_costs_a_trial_nothing(tmp_path):
+    """The clock of a worker goes on while it is stopped, and ends it when it wakes."""
+    plan = agenda(tmp_path)
+    job = plan.next()
+    (plan.ledger.new_attempt(job.uid).folder / STACK).write_text("Timeout!")
+    assert plan.ended(job.uid) is None
+    drive(plan, trial=run)
+    assert plan.ledger.record(job.uid).outcome == "finished"
+    assert by_stage(plan.records()) == EXPECTED
+
+
+def test_a_trial_without_space_is_put_back_and_none_is_started_after_it(tmp_path):
+    plan = agenda(tmp_path)
+    first, second = plan.next(), plan.next()
+    for _ in range(MAX_ATTEMPTS):
+        plan.put_back(first.uid, no_space="full")
+        assert plan.next() is None
+        plan.no_space = ""
+        plan.arms[first.arm].again.remove(first)
+        plan.arms[first.arm].running[first.uid] = first
+    plan.put_back(first.uid, no_space="full")
+    run(plan.ledger, second)
+    assert plan.ended(second.uid).outcome == "finished"
+    assert not plan.is_done()
+    later = agenda(tmp_path)
+    drive(later, trial=run)
+    assert by_stage(later.records()) == EXPECTED
+
+
+def test_a_trial_whose_plan_is_damaged_after_its_end_still_counts(tmp_path):
+    plan = agenda(tmp_path)
+    drive(plan, trial=run)
+    uid = plan.records()[0].uid
+    file = plan.ledger.trials / uid / JOB
+    file.write_bytes(file.read_bytes().replace(b"a", b"b", 1))
+    later = agenda(tmp_path)
+    assert later.is_done()
+    assert by_stage(later.records()) == EXPECTED
+
+
+def test_a_disk_that_fails_as_a_record_is_read_is_asked_again(tmp_path, monkeypatch):
+    plan = agenda(tmp_path)
+    job = plan.next()
+    run(plan.ledger, job)
+    with monkeypatch.context() as patch:
+        patch.setattr(plan.ledger, "record", failing)
+        with pytest.raises(OSError, match="Stale"):
+            plan.ended(job.uid)
+    assert plan.ended(job.uid).outcome == "finished"
+
+
+def failing(uid):
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
 
 def test_a_worker_that_was_killed_under_a_running_clock_did_not_hang(tmp_path):

@@ -17,13 +17,20 @@ from sslbench.search import trainable
 from tests.sslbench.tracking.fake_ledger import job_of
 
 ROOT = Path(__file__).parents[3]
-FULL = os.strerror(errno.ENOSPC)
+FULL, QUOTA = os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, FULL), SafetensorError(f"I/O error: {FULL}")]
+    "error",
+    [
+        OSError(errno.ENOSPC, FULL),
+        OSError(errno.EDQUOT, QUOTA),
+        SafetensorError(f"I/O error: {FULL}"),
+        SafetensorError(f"I/O error: {QUOTA} (os error 122)"),
+    ],
+    ids=repr,
 )
-def test_a_trial_that_meets_a_full_disk_leaves_no_record(
+def test_a_trial_that_meets_a_full_disk_leaves_no_record_and_says_so(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
@@ -33,17 +40,19 @@ def test_a_trial_that_meets_a_full_disk_leaves_no_record(
     monkeypatch.setattr(trainable.torch, "set_num_threads", lambda _: None)
     ledger, job = Ledger(tmp_path), job_of()
     ledger.plan(job)
-    with pytest.raises(type(error)):
-        trainable.run_job(
-            {"uid": job.uid},
-            ledger=str(tmp_path),
-            store="store",
-            corpus=None,
-            device="cpu",
-            threads=1,
-            stall_timeout_seconds=600.0,
-            provenance={},
-        )
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(trainable.tune, "report", said.append)
+    trainable.run_job(
+        {"uid": job.uid},
+        ledger=str(tmp_path),
+        store="store",
+        corpus=None,
+        device="cpu",
+        threads=1,
+        stall_timeout_seconds=600.0,
+        provenance={},
+    )
+    assert [report[trainable.NO_SPACE] for report in said] == [str(error)]
     assert ledger.record(job.uid) is None
     assert len(ledger.attempts(job.uid)) == 1
 

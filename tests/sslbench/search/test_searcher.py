@@ -1,5 +1,7 @@
 """The agenda as Tune sees it: trials handed out, endings read from the ledger, no state of its own."""
 
+import errno
+import os
 import pickle
 
 import pytest
@@ -9,6 +11,7 @@ from sslbench.results import CurvePoint, TrialResult
 from sslbench.search.agenda import Agenda
 from sslbench.search.searcher import AgendaSearcher
 from sslbench.search.spec import SweepSpec
+from sslbench.search.trainable import NO_SPACE
 
 OBJECTIVE = "val/knn/macro_f1"
 SPEC = SweepSpec.model_validate(
@@ -86,6 +89,34 @@ def test_a_trial_without_a_record_is_handed_out_again(searcher, told):
     searcher.on_trial_complete("t1", error=True)
     assert told == []
     assert searcher.suggest("t2") == config
+
+
+def test_a_trial_without_space_is_put_back_and_the_search_ends_with_those_that_run(
+    searcher, told, tmp_path
+):
+    first, second = searcher.suggest("t1"), searcher.suggest("t2")
+    searcher.on_trial_complete("t1", result={"ended": True, NO_SPACE: "quota"})
+    assert searcher.suggest("t3") is None
+    finish(Ledger(tmp_path), second["uid"])
+    searcher.on_trial_complete("t2")
+    assert searcher.suggest("t3") == AgendaSearcher.FINISHED
+    assert [record.uid for record in told] == [second["uid"]]
+    assert Ledger(tmp_path).record(first["uid"]) is None
+
+
+def test_tune_may_call_again_where_the_disk_failed(searcher, told, tmp_path, monkeypatch):
+    config = searcher.suggest("t1")
+    finish(Ledger(tmp_path), config["uid"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record", failing)
+        with pytest.raises(OSError, match="Stale"):
+            searcher.on_trial_complete("t1")
+    searcher.on_trial_complete("t1", error=True)
+    assert [record.uid for record in told] == [config["uid"]]
+
+
+def failing(*_):
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
 
 def test_a_trial_that_tune_ends_twice_is_heard_of_once(searcher, told, tmp_path):
