@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslbench.durable import settle
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.results import TrialRecord
@@ -159,4 +160,5 @@ def open_execution_folder(root: Path, name: str, spec: SweepSpec, data_fingerpri
     """Return the sweep's folder, named by its question, so that answers to different ones never mix."""
     folder = root / f"{name}-{spec.question_fingerprint(data_fingerprint)}"
     folder.mkdir(parents=True, exist_ok=True)
+    settle(root)
     return folder
