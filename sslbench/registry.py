@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
@@ -45,12 +45,11 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return every known name, sorted."""
-        files = self._folder().glob("*.py")
-        return sorted(f.stem for f in files if f.stem != "base" and not f.stem.startswith("_"))
+        return list(self._files)
 
     def check(self, name: str) -> str:
         """Return `name` if it is known; otherwise raise ConfigError naming the nearest."""
-        if name not in self.names():
+        if name not in self._files:
             raise ConfigError(
                 f"unknown {self.noun} {name!r}", code="C010", fix=nearest(name, self.names())
             )
@@ -75,7 +74,7 @@ class Registry:
         What the class does not assign is that of the contract in `base`, if that gives it a value. A constant imported
         from another module is looked up there. None if neither assigns anything.
         """
-        contract = self._folder() / "base.py"
+        contract = self._folder / "base.py"
         for file in (self._file(name), *([contract] if contract.is_file() else [])):
             module = _parsed(file)
             for definition in module.body:
@@ -90,14 +89,21 @@ class Registry:
         body = _parsed(self._file(name)).body
         return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
 
+    @cached_property
     def _folder(self) -> Path:
         spec = find_spec(self.package)
         assert spec is not None
         assert spec.submodule_search_locations
         return Path(next(iter(spec.submodule_search_locations)))
 
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """The module of every name, sorted; looked up once, since a sweep's check asks for some ten thousand times."""
+        files = sorted(self._folder.glob("*.py"))
+        return {f.stem: f for f in files if f.stem != "base" and not f.stem.startswith("_")}
+
     def _file(self, name: str) -> Path:
-        return self._folder() / f"{self.check(name)}.py"
+        return self._files[self.check(name)]
 
 
 @cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import anndata
@@ -14,6 +12,7 @@ import pytest
 
 from sslbench.cli.annotate import add_columns
 from tests.factories import synthetic_adata
+from tests.sslbench.cli.typed import Typed, typed
 
 
 @pytest.fixture
@@ -28,9 +27,8 @@ def cells(tmp_path: Path) -> Path:
     return file
 
 
-def annotate(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sslbench", "annotate", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def annotate(*words: object) -> Typed:
+    return typed("annotate", *map(str, words))
 
 
 def test_the_copy_has_labels_and_the_input_is_as_it_was(
@@ -38,8 +36,8 @@ def test_the_copy_has_labels_and_the_input_is_as_it_was(
 ) -> None:
     before, out = cells.read_bytes(), tmp_path / "annotated.h5ad"
     done = annotate(cells, "--model", model, "--out", out)
-    assert done.returncode == 0, done.stderr
-    assert "60 of the model's 60 genes found (100%)" in done.stderr
+    assert done.code == 0, done.err
+    assert "60 of the model's 60 genes found (100%)" in done.err
     assert cells.read_bytes() == before
     adata, original = anndata.read_h5ad(out), anndata.read_h5ad(cells)
     assert set(adata.obs["sslbench_label"]) <= set(original.obs["cell_type"])
@@ -52,17 +50,17 @@ def test_the_copy_has_labels_and_the_input_is_as_it_was(
 def test_a_file_at_out_is_replaced_only_if_asked(model: Path, cells: Path, tmp_path: Path) -> None:
     out = tmp_path / "precious.h5ad"
     out.write_text("precious")
-    assert annotate(cells, "--model", model, "--out", out).returncode == 7
+    assert annotate(cells, "--model", model, "--out", out).code == 7
     assert out.read_text() == "precious"
-    assert annotate(cells, "--model", model, "--out", out, "--force").returncode == 0
+    assert annotate(cells, "--model", model, "--out", out, "--force").code == 0
 
 
 def test_labels_of_an_earlier_annotation_are_replaced(
     model: Path, cells: Path, tmp_path: Path
 ) -> None:
     once, twice = tmp_path / "once.h5ad", tmp_path / "twice.h5ad"
-    assert annotate(cells, "--model", model, "--out", once).returncode == 0
-    assert annotate(once, "--model", model, "--out", twice).returncode == 0
+    assert annotate(cells, "--model", model, "--out", once).code == 0
+    assert annotate(once, "--model", model, "--out", twice).code == 0
     assert list(anndata.read_h5ad(twice).obs) == list(anndata.read_h5ad(once).obs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,14 @@ from sslbench.cli.places import sweep_names
 from sslbench.data.catalogue import dataset_names
 from sslbench.registry import REGISTRIES
 from tests.factories import synthetic_adata
+from tests.sslbench.cli.typed import Typed, typed
 
 PROJECT = Path(__file__).parents[3]
 
 
-def sslbench(*words: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sslbench", *words]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
-    )
+def sslbench(*words: str, cwd: Path = PROJECT) -> Typed:
+    with chdir(cwd):
+        return typed(*words)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -65,11 +65,11 @@ def test_a_mistake_is_one_short_error_and_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "sweeps").symlink_to(PROJECT / "sweeps")
     done = sslbench(*words, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
-    assert done.stderr.startswith("error[")
-    assert says in done.stderr
-    assert len(done.stderr.splitlines()) <= 8
-    assert done.stdout == ""
+    assert done.code == code, done.err
+    assert done.err.startswith("error[")
+    assert says in done.err
+    assert len(done.err.splitlines()) <= 8
+    assert done.out == ""
     assert [entry.name for entry in tmp_path.iterdir()] == ["sweeps"]
 
 
@@ -80,9 +80,9 @@ def test_cells_that_cannot_be_used_end_with_the_code_of_data(tmp_path: Path) -> 
     (tmp_path / "sweeps").symlink_to(PROJECT / "sweeps")
     keys = ("--label-key", "cell_type", "--donor-key", "donor")
     done = sslbench("sweep", "smoke", "--data", "half.h5ad", *keys, cwd=tmp_path)
-    assert done.returncode == 3
-    assert "half.h5ad" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 3
+    assert "half.h5ad" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_list_names_everything_a_sweep_file_may_use() -> None:
@@ -96,26 +96,26 @@ def test_list_names_everything_a_sweep_file_may_use() -> None:
 
 def test_json_is_one_object_on_stdout_and_nothing_else() -> None:
     done = sslbench("list", "--format", "json")
-    assert {row["name"] for row in json.loads(done.stdout)} >= {
+    assert {row["name"] for row in json.loads(done.out)} >= {
         "masked",
         "mae_masking",
         "pbmc_cite",
     }
-    assert done.stderr == ""
+    assert done.err == ""
 
 
 def test_an_unknown_format_is_refused() -> None:
     done = sslbench("list", "--format", "xml")
-    assert done.returncode == 2
-    assert done.stdout == ""
+    assert done.code == 2
+    assert done.out == ""
 
 
 def test_check_prints_the_space_the_plan_and_an_estimate(tmp_path: Path) -> None:
     done = sslbench("check", "smoke", "--home", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "pretext/mask_rate" in done.stdout
-    assert "encoder/width=64" in done.stdout
+    assert done.code == 0, done.err
+    assert "pretext/mask_rate" in done.out
+    assert "encoder/width=64" in done.out
     plan = "mae 3 · supervised 3 · pca 2 (all) · random_init 1 (all) · majority 1 (all)"
-    assert plan in " ".join(done.stderr.split())
-    assert "time" in done.stderr
+    assert plan in " ".join(done.err.split())
+    assert "time" in done.err
     assert not (tmp_path / "ledger").exists()

@@ -15,6 +15,7 @@ from sslbench.config import TrialConfig
 from sslbench.data.store import open_cells
 from sslbench.trial import run_trial
 from tests.factories import synthetic_adata, synthetic_store
+from tests.sslbench.cli.typed import Typed, typed
 
 # Neither Ray nor MLflow is needed: importing one of them is an error here.
 BLOCKED = """
@@ -51,18 +52,23 @@ def cells(tmp_path: Path) -> Path:
     return file
 
 
-def embed(*words: object) -> subprocess.CompletedProcess[str]:
+def embed(*words: object) -> Typed:
+    return typed("embed", *map(str, words))
+
+
+def embed_where_nobody_searches(*words: object) -> Typed:
     command = [sys.executable, "-c", BLOCKED, "embed", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return Typed(done.returncode, done.stdout, done.stderr, cpu_seconds=0.0)
 
 
 def test_the_copy_has_the_embedding_and_its_provenance_and_the_input_is_as_it_was(
     model: Path, cells: Path, tmp_path: Path
 ) -> None:
     before, out = cells.read_bytes(), tmp_path / "new folder" / "embedded.h5ad"
-    done = embed(cells, "--model", model, "--out", out)
-    assert done.returncode == 0, done.stderr
-    assert "60 of the model's 60 genes found (100%)" in done.stderr
+    done = embed_where_nobody_searches(cells, "--model", model, "--out", out)
+    assert done.code == 0, done.err
+    assert "60 of the model's 60 genes found (100%)" in done.err
     assert cells.read_bytes() == before
     adata, original = anndata.read_h5ad(out), anndata.read_h5ad(cells)
     assert adata.obsm["X_sslbench"].dtype == np.float32
@@ -76,10 +82,10 @@ def test_a_file_at_out_is_replaced_only_if_asked(model: Path, cells: Path, tmp_p
     out = tmp_path / "precious.h5ad"
     out.write_text("precious")
     refused = embed(cells, "--model", model, "--out", out)
-    assert refused.returncode == 7
-    assert "--force" in refused.stderr
+    assert refused.code == 7
+    assert "--force" in refused.err
     assert out.read_text() == "precious"
-    assert embed(cells, "--model", model, "--out", out, "--force").returncode == 0
+    assert embed(cells, "--model", model, "--out", out, "--force").code == 0
     assert "X_sslbench" in anndata.read_h5ad(out).obsm
 
 
@@ -93,7 +99,7 @@ def test_the_slot_of_the_counts_can_be_named(model: Path, tmp_path: Path) -> Non
         done = embed(
             tmp_path / "two.h5ad", "--model", model, "--out", out, "--counts", slot, "--force"
         )
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
         found[slot] = anndata.read_h5ad(out).uns["sslbench"]["counts_slot"]
     assert found == {"X": "X", "layers/counts": "layers/counts"}
 
@@ -103,8 +109,8 @@ def test_cells_that_are_refused_leave_no_file(model: Path, tmp_path: Path) -> No
     adata.var_names = [f"foreign{i}" for i in range(adata.n_vars)]
     adata.write_h5ad(tmp_path / "foreign.h5ad")
     done = embed(tmp_path / "foreign.h5ad", "--model", model, "--out", tmp_path / "out.h5ad")
-    assert done.returncode == 3
-    assert "error[D130]" in done.stderr
+    assert done.code == 3
+    assert "error[D130]" in done.err
     assert sorted(f.name for f in tmp_path.iterdir()) == ["foreign.h5ad"]
 
 
@@ -113,6 +119,6 @@ def test_a_gpu_that_is_not_there_is_one_clear_error(
     model: Path, cells: Path, tmp_path: Path
 ) -> None:
     done = embed(cells, "--model", model, "--out", tmp_path / "out.h5ad", "--device", "cuda")
-    assert done.returncode == 4
-    assert "error[S014] there is no GPU" in done.stderr
+    assert done.code == 4
+    assert "error[S014] there is no GPU" in done.err
     assert not (tmp_path / "out.h5ad").exists()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import sslbench.cli.insight as insight
 from sslbench.cli.insight import KEPT, kept_importance
-from sslbench.leaderboard.importance import ArmImportance
+from sslbench.leaderboard.importance import ArmImportance, ParameterImportance
 from sslbench.results import TrialRecord
+from sslbench.search.space import Space
 from sslbench.search.spec import SweepSpec
 from tests.sslbench.cli.test_board import SEARCHED
 from tests.sslbench.cli.test_sweep_notes import question
@@ -20,17 +22,25 @@ SPEC = question(
 ).sweep_spec
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def worked_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The arms that were worked out, in order."""
+    """The arms that were worked out, in order; what comes of it has a test of its own."""
     arms: list[str] = []
-    real = insight.arm_importance
 
-    def watched(arm, space, records, *, first_rung):
+    def stand_in(
+        arm: str, space: Space, records: Sequence[TrialRecord], *, first_rung: int
+    ) -> ArmImportance:
         arms.append(arm)
-        return real(arm, space, records, first_rung=first_rung)
+        n = sum(record.arm == arm for record in records)
+        found = [
+            ParameterImportance(
+                parameter=name, importance=1 / 3, low=0.1, high=0.7, chance=1e-17, n_trials=n
+            )
+            for name in space
+        ]
+        return ArmImportance(arm=arm, updates=None, parameters=tuple(found), missing=("x: why",))
 
-    monkeypatch.setattr(insight, "arm_importance", watched)
+    monkeypatch.setattr(insight, "arm_importance", stand_in)
     return arms
 
 
