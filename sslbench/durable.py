@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _SEAL = ',\n "sha256": "'
@@ -26,6 +27,33 @@ def write_atomically(file: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
         raise
     settle(file.parent)
+
+
+@contextmanager
+def replaced(to: Path) -> Iterator[Path]:
+    """Give a place for a folder that then becomes `to`, on the disk; what is there until then stays unless that succeeds.
+
+    Only a kill between two renames leaves nothing at `to`. What a kill leaves beside it goes with the next writer.
+    """
+    to.parent.mkdir(parents=True, exist_ok=True)
+    folder = beside(to)
+    new, old = folder / "new", folder / "old"
+    folder.mkdir()
+    try:
+        yield new
+        for path in (*new.rglob("*"), new):
+            settle(path)
+        if to.exists():
+            to.rename(old)
+        try:
+            new.rename(to)
+        except OSError:
+            if old.exists():
+                old.rename(to)
+            raise
+        settle(to.parent)
+    finally:
+        remove([folder])
 
 
 def beside(file: Path) -> Path:
@@ -79,6 +107,11 @@ def sha256(file: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def is_intact(file: Path, digest: str | None) -> bool:
+    """Say whether the file is there and its bytes have this SHA-256."""
+    return file.is_file() and sha256(file) == digest
 
 
 def sealed(text: str) -> str:

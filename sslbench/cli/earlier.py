@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sslbench.cli.question import Question, read_question
+from sslbench.cli.question import Question, readable
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.metric_versions import known_versions, other_versions
@@ -22,10 +22,8 @@ def of_earlier_data(folder: Path, question: Question) -> list[TrialRecord]:
 
 def asked_of_earlier_data(folder: Path, question: Question) -> Iterator[tuple[Path, Question]]:
     """Yield (folder, question) of what asks the same beside `folder` of an older version of the data set."""
-    for other in sorted(folder.parent.glob(f"{question.sweep}-*")):
-        before = read_question(other) if other != folder else None
-        if before is not None and _is_earlier(before, question):
-            yield other, before
+    others = (f for f in sorted(folder.parent.glob(f"{question.sweep}-*")) if f != folder)
+    yield from ((f, before) for f, before in readable(others) if _is_earlier(before, question))
 
 
 def _is_earlier(before: Question, question: Question) -> bool:

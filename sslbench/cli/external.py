@@ -7,17 +7,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
 from sslbench.config import Frozen, fingerprint
-from sslbench.durable import sha256, write_atomically
+from sslbench.durable import is_intact, replaced, sha256, write_atomically
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.results import TrialRecord
 
@@ -115,20 +112,14 @@ def refuse_replacing(folder: Path, name: str, *, force: bool) -> None:
 def write_external(
     folder: Path, record: ExternalRecord, *, predictions: pd.DataFrame, units: pd.DataFrame
 ) -> None:
-    """Put the record and its tables in place in one step, instead of an earlier one of that name."""
-    place = folder / FOLDER / record.name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".") as beside:
-        new, old = Path(beside) / "new", Path(beside) / "old"
+    """Put the record and its tables in place together, instead of an earlier one of that name."""
+    with replaced(folder / FOLDER / record.name) as new:
         new.mkdir()
         predictions.to_parquet(new / PREDICTIONS, index=False)
         units.to_parquet(new / UNITS, index=False)
         files = {name: sha256(new / name) for name in (PREDICTIONS, UNITS)}
         whole = record.model_copy(update={"files": files})
         write_atomically(new / RECORD, whole.model_dump_json(indent=1))
-        if place.exists():
-            shutil.move(place, old)
-        os.replace(new, place)
 
 
 def read_externals(folder: Path) -> tuple[list[External], tuple[str, ...]]:
@@ -152,7 +143,7 @@ def _read(place: Path) -> External | None:
         record = ExternalRecord.model_validate_json((place / RECORD).read_text(encoding="utf-8"))
     except ValidationError:
         return None
-    if not all(_is_intact(place / name, record.files.get(name)) for name in (PREDICTIONS, UNITS)):
+    if not all(is_intact(place / name, record.files.get(name)) for name in (PREDICTIONS, UNITS)):
         return None
     return External(
         record=record.as_trial(),
@@ -162,7 +153,3 @@ def _read(place: Path) -> External | None:
         predictions=pd.read_parquet(place / PREDICTIONS),
         units=pd.read_parquet(place / UNITS),
     )
-
-
-def _is_intact(file: Path, digest: str | None) -> bool:
-    return file.is_file() and sha256(file) == digest

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sslbench.champion import champion
 from sslbench.cli import terminal
 from sslbench.cli.places import Home
 from sslbench.cli.question import newest
-from sslbench.durable import beside, remove
+from sslbench.durable import replaced
 from sslbench.errors import ConfigError, RefusedError
 from sslbench.ledger import Ledger
 
@@ -53,26 +52,10 @@ def pull_registered(home: Home, *, model: str, to: Path, force: bool) -> None:
     _say_how(to)
 
 
-@contextmanager
-def _taking_its_place(to: Path, *, force: bool) -> Iterator[Path]:
-    """Give a folder to fill that then becomes `to`; what an earlier pull left there stays until then."""
+def _taking_its_place(to: Path, *, force: bool) -> AbstractContextManager[Path]:
+    """Give a place for the model that then becomes `to`; what an earlier pull left there stays until then."""
     _refuse_occupied(to, force=force)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    folder = beside(to)  # what a pull that was killed has left there goes
-    new, old = folder / "new", folder / "old"
-    folder.mkdir()
-    try:
-        yield new
-        if to.exists():
-            to.rename(old)
-        try:
-            new.rename(to)
-        except OSError:
-            if old.exists():
-                old.rename(to)
-            raise
-    finally:
-        remove([folder])
+    return replaced(to)
 
 
 def _refuse_occupied(to: Path, *, force: bool) -> None:

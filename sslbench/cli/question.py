@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from sslbench.cli import terminal
 from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.places import Home
 from sslbench.config import Frozen
@@ -62,24 +65,48 @@ def write_question(ledger: Ledger, question: Question) -> None:
 
 
 def read_question(folder: Path) -> Question | None:
-    """Return the question of a ledger folder, or None if none was written."""
+    """Return the question of a ledger folder, or None if none was written.
+
+    Raises
+    ------
+    SetupError
+        S011 if it is damaged, or it or the sweep in it is of a version that this one does not read.
+    """
     file = folder / FILE
     if not file.exists():
         return None
     try:
-        return Question.model_validate_json(file.read_text(encoding="utf-8"))
-    except ValidationError as error:
+        question = Question.model_validate_json(file.read_text(encoding="utf-8"))
+        SweepSpec.model_validate(question.spec)  # here, so that no command fails on it midway
+    except ValueError as error:  # of pydantic, or of bytes that are no text
         raise SetupError(
             "this ledger's question cannot be read", code="S011", where=str(file), fix="use --fresh"
         ) from error
+    return question
+
+
+def readable(folders: Iterable[Path]) -> Iterator[tuple[Path, Question]]:
+    """Yield (folder, question) of those that have one; one that cannot be read is named and stops no other's command."""
+    for folder in folders:
+        try:
+            question = read_question(folder)
+        except SetupError as error:
+            _say_left_out(str(error.where))
+            continue
+        if question is not None:
+            yield folder, question
+
+
+@cache  # once: a command may look at all folders more than once
+def _say_left_out(file: str) -> None:
+    terminal.say("note", f"left out: {file} is damaged or of another version of sslbench")
 
 
 def asked(home: Home, sweep: str | None = None) -> list[tuple[Path, Question]]:
     """Return (folder, question) of every sweep in the ledger, or of one by name or path, newest first."""
     named = Path(sweep).stem if sweep is not None else None
     folders = [f for f in home.ledgers.glob("*") if f.is_dir() and not f.name.startswith(".")]
-    read = [(folder, read_question(folder)) for folder in folders]
-    found = [(f, q) for f, q in read if q is not None and named in (None, q.sweep)]
+    found = [(f, q) for f, q in readable(folders) if named in (None, q.sweep)]
     return sorted(found, key=lambda item: -item[1].asked_unix_ms)
 
 

@@ -19,7 +19,7 @@ from sslbench.cli.exit_codes import FAILED_TRIALS, INTERRUPTED, NOT_SYNCED, OK
 from sslbench.cli.interruption import GOES_ON
 from sslbench.cli.places import TRACKING, Home, sweep_file
 from sslbench.cli.preflight import refuse_machine, show_limits
-from sslbench.cli.question import Question, new_execution, read_question, write_question
+from sslbench.cli.question import FILE, Question, new_execution, read_question, write_question
 from sslbench.cli.report_seal import current_report
 from sslbench.cli.show import (
     say_damaged,
@@ -139,12 +139,13 @@ def _prepare_and_run(asked: Asked, spec: SweepSpec, dataset: DatasetSpec, home: 
 
 def _set_aside(folder: Path) -> None:
     """Move the trials of earlier runs away; nothing that was computed is deleted."""
+    # First: new trials under the execution of the old ones would be taken for these, and MLflow kept as it is.
+    (folder / FILE).unlink(missing_ok=True)
     trials = folder / "trials"
     if trials.exists():
         old = folder / f"before-{time.strftime('%Y%m%d-%H%M%S')}"
         shutil.move(trials, old)
         terminal.say("fresh", f"earlier trials were moved to {old}")
-    (folder / "sweep.json").unlink(missing_ok=True)
 
 
 def question_now(
@@ -193,14 +194,15 @@ def _run(question: Question, ledger: Ledger, home: Home) -> int:
     _show_plan(execution.spec, agenda)
     say_damaged(ledger.damaged({r.uid for r in agenda.records()}), state="they run again")
     with live_mirror(ledger, question, home) as mirror:
-        if _search_and_confirm(execution, agenda):
+        finished = _search_and_confirm(execution, agenda)
+        if finished:
             found = answer(ledger.folder, question)
             show_answer(found)
             files = current_report(
                 home, found
             )  # maps take seconds: the answer is there before them
             mirror.finish(ending(found, files))
-    if not agenda.is_done():
+    if not finished:  # also where Ctrl-C came after the last trial: its answer is not drawn up yet
         return _say_interrupted(ledger, agenda, question.command)
     show_next_steps(files[0], link=browse_link(mirror, question), uri=without_password(mirror.uri))
     if not mirror.synced:

@@ -28,7 +28,7 @@ from sslbench.data.overlap import (
     refuse_shared_studies,
 )
 from sslbench.data.source_files import content_sha256
-from sslbench.data.store import found_here, is_whole
+from sslbench.data.store import found_here, found_whole, is_whole
 from sslbench.data.store_building import Source, digest, sampled_counts, surveyed
 from sslbench.data.store_writer import COUNTS, GENES, INDICES, INDPTR, StoreWriter, new_folder
 from sslbench.durable import write_atomically
@@ -76,7 +76,7 @@ def prepare_corpus(
     sources = [[digest_of_files, spec.identity()] for spec, digest_of_files in found]
     key = fingerprint([STORE_SCHEMA, sources, scenario, n_top_genes])
     folder = root / f"corpus-{'-'.join(spec.name for spec in specs)[:60]}-{key}"
-    if not is_whole(folder):
+    if not found_whole(folder):
         with new_folder(folder, is_whole=is_whole) as temporary:
             _build(specs, target, scenario, n_top_genes, temporary)
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
 import os
 import subprocess
@@ -75,12 +74,14 @@ def fetchable_package(name: str) -> FetchablePackage:
 
 
 def fetched_file(name: str, package: FetchablePackage) -> Path | None:
-    """Return the file in the cache, or None if it is not there, is of another version or was changed."""
+    """Return the file in the cache, or None if it or its record is not there, of another version or changed."""
     file = cache_folder() / f"{name}.h5ad"
     if not (file.is_file() and _record_of(file).is_file()):
         return None
-    record = json.loads(_record_of(file).read_text(encoding="utf-8"))
-    known = Fetched.model_validate(record)
+    try:
+        known = Fetched.model_validate_json(_record_of(file).read_text(encoding="utf-8"))
+    except ValueError:  # torn, or of another version: whoever fetches again mends it
+        return None
     same = known.wheel_sha256 == package.sha256 and known.file_sha256 == sha256(file)
     return file if same else None
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 LOCK = "driver.lock"
+TRIES, SECONDS_BETWEEN = 10, 0.05
+
+
+def lock_alone(lock: IO[str]) -> None:
+    """Take the driver's lock; raise BlockingIOError if another holds it for half a second, as whoever looks does not."""
+    for _ in range(TRIES):
+        with suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(SECONDS_BETWEEN)
+    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sslbench.search.drivers import LOCK
+
 TOKEN, TOKEN_VARIABLE = "token", "RAY_AUTH_TOKEN_PATH"
-_LOCK = "driver.lock"
 _LONGEST_FOLDER = 24  # Ray and we add up to 83 characters, and the path of a socket has at most 107
 
 
@@ -24,7 +25,7 @@ _LONGEST_FOLDER = 24  # Ray and we add up to 83 characters, and the path of a so
 def scratch_folder() -> Iterator[Path]:
     """Have a temporary folder that says by a lock that its driver lives; it goes with the block."""
     hidden = Path(tempfile.mkdtemp(prefix=f".sslb-{os.getpid()}-", dir=_short_folder()))
-    with (hidden / _LOCK).open("w") as lock:
+    with (hidden / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = hidden.rename(hidden.with_name(hidden.name[1:]))  # never seen without its lock
         try:
@@ -68,7 +69,7 @@ def _is_mine(folder: Path) -> bool:
 def _is_abandoned(folder: Path) -> bool:
     """Say whether the folder's driver has ended: the kernel gives its lock back, however it ended."""
     try:
-        with (folder / _LOCK).open("r+") as lock:
+        with (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False

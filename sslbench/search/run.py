@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import socket
@@ -20,6 +19,7 @@ from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.cluster import Cluster, cluster, own_signals
 from sslbench.search.defaults import default_params
+from sslbench.search.drivers import LOCK, lock_alone
 from sslbench.search.leftovers import clear_up
 from sslbench.search.spec import SweepSpec
 
@@ -46,9 +46,9 @@ class Execution:
 def owned(folder: Path) -> Iterator[None]:
     """Be the only driver of this sweep, with no worker of an earlier one left; the lock goes with the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "driver.lock").open("a+", encoding="utf-8") as lock:
+    with (folder / LOCK).open("a+", encoding="utf-8") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_alone(lock)
         except BlockingIOError as error:
             lock.seek(0)
             raise SetupError(

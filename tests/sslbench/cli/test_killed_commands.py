@@ -11,11 +11,12 @@ import sslbench.cli.maps as maps_module
 import sslbench.leaderboard.picture as picture_module
 import sslbench.leaderboard.report.page as page_module
 from sslbench.cli.board import Answer
+from sslbench.cli.external import FOLDER, ExternalRecord, read_externals, write_external
 from sslbench.cli.places import Home
 from sslbench.cli.pull import _taking_its_place
 from sslbench.cli.report_seal import current_report
 from sslbench.ledger import Ledger
-from tests.sslbench.crash_points import How, broken, crashed, dead, each_call, full
+from tests.sslbench.crash_points import How, broken, crashed, dead, each_call, full, powerless
 from tests.sslbench.leaderboard.fake_sweep import FakeSweep, fake_sweep
 
 WAYS = pytest.mark.parametrize("way", [dead, crashed, full, broken])
@@ -46,6 +47,50 @@ def test_a_pull_that_is_interrupted_leaves_a_whole_model_or_none_and_the_next_on
         pull(to, "newer")
         assert pulled(to) == {"newer"}
         assert [entry.name for entry in to.parent.iterdir()] == ["best"]
+        return was_interrupted
+
+    assert len(each_call(interrupt)) >= 9
+
+
+def test_a_model_is_on_the_disk_before_it_takes_the_place_of_another(tmp_path: Path) -> None:
+    def interrupt(at: int) -> bool:
+        to = tmp_path / str(at) / "best"
+        pull(to, "old")
+        was_interrupted = powerless(to.parent)(lambda: pull(to, "new"), at)
+        if to.exists():
+            assert pulled(to) in ({"old"}, {"new"})
+        return was_interrupted
+
+    assert len(each_call(interrupt)) >= 9
+
+
+def score(folder: Path, which: str) -> None:
+    """Put a row `mine` in place of an earlier one of that name; `which` tells them apart."""
+    record = ExternalRecord(
+        name="mine", obsm="X_mine", n_dimensions=2, saw_dataset="no", dataset="d", data_fingerprint="f",
+        objective="val/knn/macro_f1", scores={"val/knn/macro_f1": 0.5}, seconds=0.0, provenance={},
+        metric_versions={}, ended_unix_ms=1, command=which, files={},
+    )  # fmt: skip
+    table = pd.DataFrame({"of": [which]})
+    write_external(folder, record, predictions=table, units=table)
+
+
+@WAYS
+def test_a_row_whose_writing_is_interrupted_is_whole_or_none_and_the_next_one_works(
+    tmp_path: Path, way: How
+) -> None:
+    def interrupt(at: int) -> bool:
+        folder = tmp_path / str(at)
+        score(folder, "old")
+        was_interrupted = way(lambda: score(folder, "new"), at)
+        rows, holes = read_externals(folder)
+        assert holes == ()
+        if way in (full, broken) or rows:  # only a kill may leave no row
+            (row,) = rows
+            assert [row.command] == list(row.predictions["of"]) == list(row.units["of"])
+        score(folder, "newer")
+        assert [row.command for row in read_externals(folder)[0]] == ["newer"]
+        assert [entry.name for entry in (folder / FOLDER).iterdir()] == ["mine"]
         return was_interrupted
 
     assert len(each_call(interrupt)) >= 9

@@ -112,6 +112,16 @@ def test_a_file_without_its_record_does_not_count(package: FetchablePackage) -> 
     assert fetched_file("fake", package) is None
 
 
+@pytest.mark.parametrize("record", [b'{"pa', b'{"package": "of another version"}', b"\xff"])
+def test_a_record_that_cannot_be_read_is_as_none_and_fetching_mends_it(
+    package: FetchablePackage, record: bytes
+) -> None:
+    file = fetch("fake", package)
+    file.with_suffix(".json").write_bytes(record)
+    assert fetched_file("fake", package) is None
+    assert fetch("fake", package) == file == fetched_file("fake", package)
+
+
 def test_another_wheel_than_the_pinned_one_is_refused_and_leaves_nothing(
     package: FetchablePackage, tmp_path: Path
 ) -> None:

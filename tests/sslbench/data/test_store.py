@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
+from sslbench.data import store as store_module
 from sslbench.data import store_building
 from sslbench.data.catalogue import DatasetSpec, load_dataset
 from sslbench.data.store import open_cells, prepare_store, read_manifest
@@ -60,6 +62,25 @@ def test_counts_above_uint16_are_kept_exactly(tmp_path: Path) -> None:
     counts = open_cells(store, "train").counts
     assert counts.values.dtype == np.float32
     assert counts.rows(np.array([0]))[0, 0] == 70_001
+
+
+def test_a_store_is_young_again_before_it_is_read_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`clean` removes old stores that no question names, as that of a sweep that is just starting."""
+    spec = synthetic_spec(tmp_path)
+    store = prepare_store(spec, n_top_genes=None, root=tmp_path)
+    os.utime(store, (1, 1))
+    ages: list[float] = []
+
+    def is_intact(*_: object) -> bool:
+        ages.append(time.time() - store.stat().st_mtime)
+        return True
+
+    monkeypatch.setattr(store_module, "is_intact", is_intact)
+    assert prepare_store(spec, n_top_genes=None, root=tmp_path) == store
+    assert ages
+    assert max(ages) < 600
 
 
 def test_the_same_description_is_built_once_and_another_is_another_store(tmp_path: Path) -> None:

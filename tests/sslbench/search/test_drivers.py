@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-from sslbench.search.drivers import driver_kept_out, driver_of
+from sslbench.search.drivers import LOCK, driver_kept_out, driver_of
+from sslbench.search.run import owned
 
 ROOT = Path(__file__).parents[3]
 HOLD = "import sys, time\nfrom pathlib import Path\nfrom sslbench.search.run import owned\n"
@@ -47,3 +50,12 @@ def test_no_driver_starts_while_it_is_kept_out(tmp_path: Path) -> None:
         assert who == ""
         process = driver(tmp_path)
         assert process.wait() == 1
+
+
+def test_a_driver_starts_while_somebody_looks(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("host process 1 since then\n", encoding="utf-8")
+    with (tmp_path / LOCK).open(encoding="utf-8") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)  # as `status` does for a moment
+        threading.Timer(0.1, fcntl.flock, (looked_at, fcntl.LOCK_UN)).start()
+        with owned(tmp_path):
+            assert f"process {os.getpid()} since" in driver_of(tmp_path)
