@@ -44,13 +44,16 @@ def largest_complete(pairs: Sequence[Pair]) -> Block | None:
 
 
 def holes_of(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """Return, for each method that misses pairs which others have, how many and which."""
+    """Return which pairs, that others have, which methods miss: those that miss the same ones in one line."""
     methods = sorted({method for pair in pairs for method in pair.entries})
-    missed = {m: [pair.name for pair in pairs if m not in pair.entries] for m in methods}
+    missing: dict[tuple[str, ...], list[str]] = {}
+    for method in methods:
+        missed = tuple(pair.name for pair in pairs if method not in pair.entries)
+        missing.setdefault(missed, []).append(method)
     return tuple(
-        f"{method}: no score on {len(names)} of {len(pairs)} pairs ({', '.join(names)})"
-        for method, names in missed.items()
-        if names
+        f"no score on {len(missed)} of {len(pairs)} pairs ({', '.join(missed)}): {', '.join(which)}"
+        for missed, which in missing.items()
+        if missed
     )
 
 

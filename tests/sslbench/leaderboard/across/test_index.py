@@ -61,7 +61,7 @@ def test_the_page_has_every_section_and_says_how_to_read_each() -> None:
     ]
     assert PAGE.count("How to read:") == 3
     assert "Friedman" in PAGE
-    assert "hole — byol/mlp: no score on 1 of 6 pairs (bone: macro F1)" in PAGE
+    assert "hole — no score on 1 of 6 pairs (bone: macro F1): byol/mlp" in PAGE
     assert "pairs not averaged over, for want of a method: bone: macro F1" in PAGE
     assert '<svg class="ranks"' in PAGE
 
