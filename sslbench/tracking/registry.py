@@ -124,7 +124,9 @@ def _new_version(
 ) -> ModelVersion:
     """Upload the folder as a logged model, then register it: a kill in between leaves only an unregistered one."""
     client, record = experiment.client, best.record
-    shown = experiment.trials[record.uid]
+    # a trial whose plan is damaged has no run, and MLflow wants one
+    shown = experiment.trials.get(record.uid) or experiment.parent
+    assert shown is not None
     model = client.create_logged_model(
         experiment.experiment_id,
         name=f"{record.arm}-{tags['sslbench.encoder']}",
