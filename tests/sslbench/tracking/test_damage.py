@@ -10,7 +10,10 @@ from sslbench.ledger import JOB, Ledger
 from sslbench.tracking.facts import Ending
 from sslbench.tracking.mirror import Mirror
 from tests.sslbench.tracking.fake_ledger import (
+    begin,
+    end,
     facts_of,
+    job_of,
     ledger_at,
     whole_sweep,
 )
@@ -31,3 +34,21 @@ def test_a_trial_whose_plan_is_damaged_is_left_out_and_the_others_are_shown(
     plan.write_text(plan.read_text().replace("mae", "mbe", 1))
     Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
     assert set(by_uid(uri)) == {job.uid for job in jobs.values()} - {damaged}
+
+
+def test_a_trial_is_gone_on_with_by_somebody_with_another_home(
+    home: Path, uri: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "sslbench.config.TrialConfig.flat", lambda _: {"pretext/programmes": "/home/ann/mine.gmt"}
+    )
+    job = job_of()
+    attempt = begin(ledger, job)
+    monkeypatch.setenv("HOME", "/home/ann")
+    Mirror(ledger, uri, facts_of(home)).step()
+    end(job, attempt)
+    monkeypatch.setenv("HOME", "/home/ben")
+    Mirror(ledger, uri, facts_of(home)).step()
+    run = by_uid(uri)[job.uid]
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"pretext/programmes": "~/mine.gmt"}
