@@ -239,10 +239,6 @@ class Experiment:
         """Upload one file."""
         self.client.log_artifact(shown.run_id, str(file), artifact_path=to)
 
-    def log_text(self, shown: Shown, text: str, *, file: str) -> None:
-        """Upload a text under a name."""
-        self.client.log_text(shown.run_id, text, file)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
