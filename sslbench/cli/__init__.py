@@ -255,7 +255,7 @@ def sync(
     from sslbench.cli.mirror import sync_all
     from sslbench.cli.places import Home
 
-    sync_all(Home(home.absolute()), sweep)
+    raise typer.Exit(sync_all(Home(home.absolute()), sweep))
 
 
 @app.command()

@@ -6,16 +6,18 @@ from pathlib import Path
 
 from sslbench.cli import terminal
 from sslbench.cli.board import Answer, answer
+from sslbench.cli.exit_codes import OK
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question, asked, newest
 from sslbench.cli.report_seal import current_report
+from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.results import MetricKey
 from sslbench.search.run import Execution, owned
 from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.live import LiveMirror, sync
-from sslbench.tracking.store import store_uri
+from sslbench.tracking.store import ensure_store, store_uri
 from sslbench.tracking.ui import deep_link, serve
 
 UI_PORT = 5000
@@ -62,29 +64,38 @@ def browse_link(mirror: LiveMirror, question: Question) -> str:
     return deep_link(mirror.experiment_id, objective, port=UI_PORT, execution=question.execution)
 
 
-def sync_all(home: Home, sweep: str | None) -> None:
-    """Bring MLflow up to date with every sweep of the ledger, or with one."""
+def sync_all(home: Home, sweep: str | None) -> int:
+    """Bring MLflow up to date with every sweep of the ledger, or with one; return the exit code.
+
+    Where it is not possible it is said, and the other sweeps have their turn.
+    """
     newest(home, sweep)
-    uri = store_uri(home.folder)
+    uri, code = store_uri(home.folder), OK
     for folder, question in asked(home, sweep):
-        with owned(folder):
-            sync(
-                Ledger(folder),
-                uri,
-                projection_facts(question, home),
-                ending=_ending_if_over(folder, question, home),
-            )
+        try:
+            with owned(folder):
+                sync(
+                    Ledger(folder),
+                    uri,
+                    projection_facts(question, home),
+                    ending=_ending_if_over(folder, question, home),
+                )
+        except SetupError as error:
+            terminal.err.print(str(error), markup=False)
+            code = error.exit_code
+            continue
         terminal.say(
             "synced", f"{question.sweep} on {question.data['dataset']} -> {without_password(uri)}"
         )
+    return code
 
 
 def serve_ui(home: Home, port: int) -> int:
     """Serve the MLflow UI on 127.0.0.1 until interrupted; return its exit code."""
-    from sslbench.tracking.store import ensure_store
-
     uri = store_uri(home.folder)
-    home.folder.mkdir(parents=True, exist_ok=True)
+    home.folder.mkdir(
+        parents=True, exist_ok=True
+    )  # the server's, also where the store is elsewhere
     ensure_store(uri, home.folder)
     terminal.say(
         "ui",

@@ -60,7 +60,8 @@ def draw_leaderboard(board: Leaderboard, facts: SweepFacts, file: Path) -> None:
 def _draw_frame(axes: Axes, board: Leaderboard) -> None:
     axes.set_ylim(max(len(board.rows), 1) - 0.4, -0.7)
     axes.set_yticks([])
-    axes.set_xlabel(f"test {board.metric.words}, 95 % interval", fontsize=9, color=_INK_2)
+    words = _plain(f"test {board.metric.words}, 95 % interval")
+    axes.set_xlabel(words, fontsize=9, color=_INK_2)
     axes.tick_params(axis="x", labelsize=8.5, colors=_INK_2, length=0)
     axes.grid(axis="x", color=_RULE)
     axes.set_axisbelow(True)

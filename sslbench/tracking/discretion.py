@@ -29,3 +29,10 @@ def without_home(text: str) -> str:
         return text
     # whole names of folders only; a home of `/` would take every path apart
     return re.sub(rf"{re.escape(home)}(?=[/\s'\":,)]|$)", "~", text) if len(home) > 1 else text
+
+
+def first_line(error: Exception) -> str:
+    """Return what went wrong in one line of at most 300 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("(raised as a result of")] or lines
+    return without_password(lines[0] if lines else type(error).__name__)[:300]

@@ -28,6 +28,7 @@ class Shown:
     status: str
     shipped: int = 0  # the attempt whose end is shown; 0 while none is
     passing: frozenset[str] = frozenset()  # tags that go when the trial is retried
+    has_params: bool = False
 
     @property
     def orphaned(self) -> bool:
@@ -43,6 +44,7 @@ class Shown:
             status=run.info.status,
             shipped=int(tags.get(_SHIPPED, 0)),
             passing=frozenset(_PASSING & set(tags)) if "sslbench.uid" in tags else frozenset(),
+            has_params=bool(run.data.params),
         )
 
 
@@ -207,13 +209,18 @@ class Experiment:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Add metrics, parameters and tags in as few calls as the server's limits allow."""
+        """Add metrics, parameters and tags in as few calls as the server's limits allow.
+
+        Parameters are sent once: MLflow refuses other values, and where a person's files lie is not told the same way
+        to a person with another home.
+        """
         from mlflow.entities import Metric as Logged
         from mlflow.entities import Param, RunTag
 
         logged = [Logged(m.key, m.value, m.unix_ms, m.step) for m in metrics]
+        params = {} if shown.has_params else params or {}
         texts: dict[str, Sequence[Any]] = {
-            "params": [Param(k, v) for k, v in (params or {}).items()],
+            "params": [Param(k, v) for k, v in params.items()],
             "tags": [RunTag(k, v) for k, v in (tags or {}).items()],
         }
         for start in range(0, max(len(logged), 1), _BATCH):
@@ -222,6 +229,7 @@ class Experiment:
                 self.client.log_batch(shown.run_id, metrics=batch, **texts)
             texts = {}
         shown.passing |= _PASSING & set(tags or {})
+        shown.has_params |= bool(params)
 
     def log_folder(self, shown: Shown, folder: Path, *, to: str | None = None) -> None:
         """Upload a folder's files."""
@@ -230,10 +238,6 @@ class Experiment:
     def log_file(self, shown: Shown, file: Path, *, to: str | None = None) -> None:
         """Upload one file."""
         self.client.log_artifact(shown.run_id, str(file), artifact_path=to)
-
-    def log_text(self, shown: Shown, text: str, *, file: str) -> None:
-        """Upload a text under a name."""
-        self.client.log_text(shown.run_id, text, file)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""The two figures of a confirm run: how it learned, and which cell types it mistakes for which."""
+"""The two figures of a confirm run: how it learned, and which cell types it mistakes for which.
+
+Names are drawn as they are: matplotlib would read what stands between two dollar signs as mathematics.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +53,12 @@ def learning_curve(record: TrialRecord, *, file: Path) -> None:
     for key, panel in zip(keys, panels):
         points = [(p.updates, p.values[key]) for p in reports if key in p.values]
         panel.plot(*zip(*points, strict=True), marker="o", markersize=3)
-        panel.set_ylabel(key, fontsize=8)
+        panel.set_ylabel(key, fontsize=8, parse_math=False)
         if record.result is not None:
             panel.axvline(record.result.best_updates, linestyle=":", color="0.4")
     panels[-1].set_xlabel("updates (dotted: the weights that were kept)")
-    panels[0].set_title(f"{record.arm}, seed {record.config['seed']}", fontsize=10)
+    title = f"{record.arm}, seed {record.config['seed']}"
+    panels[0].set_title(title, fontsize=10, parse_math=False)
     figure.savefig(file, dpi=110)
 
 
@@ -82,11 +86,13 @@ def confusion_matrix(counts: np.ndarray, *, names: Sequence[str], title: str, fi
     panel = figure.subplots()
     image = panel.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     figure.colorbar(image, ax=panel)
-    panel.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
-    panel.set_yticks(range(len(names)), names, fontsize=8)
+    panel.set_xticks(
+        range(len(names)), names, rotation=60, ha="right", fontsize=8, parse_math=False
+    )
+    panel.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
     panel.set_xlabel("predicted")
     panel.set_ylabel("true")
-    panel.set_title(title, fontsize=9)
+    panel.set_title(title, fontsize=9, parse_math=False)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if shares[row, column] > 0.6 else "black"

@@ -10,7 +10,7 @@ from types import TracebackType
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.tracking.client import tracking_failures
-from sslbench.tracking.discretion import without_password
+from sslbench.tracking.discretion import first_line, without_password
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.mirror import Mirror
 
@@ -133,10 +133,3 @@ def sync(ledger: Ledger, uri: str, facts: ProjectionFacts, *, ending: Ending | N
         ) from error
     assert mirror.experiment_id is not None
     return mirror.experiment_id
-
-
-def first_line(error: Exception) -> str:
-    """Return what went wrong in one line of at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("(raised as a result of")] or lines
-    return without_password(lines[0] if lines else type(error).__name__)[:300]

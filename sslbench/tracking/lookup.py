@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sslbench.tracking.client import connect
-
-_SQLITE = "sqlite:///"
+from sslbench.tracking.store import SQLITE
 
 
 def uid_of_run(uri: str, run_id: str) -> str | None:
     """Return the uid of the trial that a run shows; None if the store knows no such run, or there is no store."""
     from mlflow.exceptions import MlflowException
 
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).is_file():
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return None
     try:
         tags: Mapping[str, str] = connect(uri).get_run(run_id).data.tags

@@ -129,9 +129,11 @@ class Mirror:
         new = [file for file in files if file.parent.name not in self._runs]
         for file in sorted(new, key=lambda f: (f.stat().st_mtime_ns, f.parent.name)):
             uid = file.parent.name
-            self._runs[uid] = TrialRun(
-                self.ledger, uid, self.ledger.job(uid), order=len(self._runs) + 1
-            )
+            try:
+                job = self.ledger.job(uid)
+            except KeyError:  # the disk has damaged its plan; the others are shown
+                continue
+            self._runs[uid] = TrialRun(self.ledger, uid, job, order=len(self._runs) + 1)
 
     def _end_parent(self, experiment: Experiment, ending: Ending | None) -> None:
         records = self.ledger.records()

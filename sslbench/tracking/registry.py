@@ -12,7 +12,7 @@ from sslbench.config import fingerprint
 from sslbench.errors import SetupError
 from sslbench.model_folder import refuse_foreign
 from sslbench.tracking.client import connect, tracking_failures
-from sslbench.tracking.discretion import without_password
+from sslbench.tracking.discretion import first_line, without_password
 from sslbench.tracking.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def pull_from_registry(uri: str, name: str, to: Path) -> Path:
                 f"the model {name!r} could not be fetched from the registry",
                 code="S033",
                 where=without_password(uri),
-                found=without_password(str(error).splitlines()[0]),
+                found=first_line(error),
                 fix="check MLFLOW_TRACKING_URI, or take the winner from this machine: sslbench pull",
             ) from error
         refuse_foreign(found)
@@ -124,7 +124,9 @@ def _new_version(
 ) -> ModelVersion:
     """Upload the folder as a logged model, then register it: a kill in between leaves only an unregistered one."""
     client, record = experiment.client, best.record
-    shown = experiment.trials[record.uid]
+    # a trial whose plan is damaged has no run, and MLflow wants one
+    shown = experiment.trials.get(record.uid) or experiment.parent
+    assert shown is not None
     model = client.create_logged_model(
         experiment.experiment_id,
         name=f"{record.arm}-{tags['sslbench.encoder']}",

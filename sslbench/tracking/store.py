@@ -16,6 +16,13 @@ from sslbench.tracking.client import quiet_mlflow
 
 _log = logging.getLogger(__name__)
 SQLITE = "sqlite:///"
+# what SQLite says of a file that is not as MLflow makes it; anything else is said of its disk, rights or other writers
+_DAMAGE = {
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CONSTRAINT,
+}
 
 
 def store_uri(home: Path, override: str | None = None) -> str:
@@ -38,18 +45,27 @@ def ensure_store(uri: str, home: Path) -> None:
     Raises
     ------
     SetupError
-        If the database was written by a newer MLflow.
+        S030 if the database was written by a newer MLflow, S035 if the machine does not let it be read or written.
     """
     if not uri.startswith(SQLITE):
         return
     database = Path(uri.removeprefix(SQLITE)).absolute()
     database.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(database):
-        _remove_leftovers(database)
-        if database.exists() and not _is_current(database):
-            _upgrade_or_set_aside(database)
-        if not database.exists():
-            _create(database, artifacts=home.resolve() / "artifacts")
+    try:
+        with _locked(database):
+            _remove_leftovers(database)
+            if database.exists() and not _is_current(database):
+                _upgrade_or_set_aside(database)
+            if not database.exists():
+                _create(database, artifacts=home.resolve() / "artifacts")
+    except sqlite3.Error as error:
+        raise SetupError(
+            f"the MLflow database cannot be used: {error}",
+            code="S035",
+            where=str(database),
+            fix="see to its rights and its disk, or end who writes to it; then: sslbench sync",
+            state="the database was left as it is",
+        ) from error
 
 
 def count_rows(uri: str) -> None:
@@ -123,14 +139,19 @@ def _has_all_tables(database: Path) -> bool:
 
 
 def _query(database: Path, statement: str) -> list[tuple[object, ...]]:
-    """Return the rows, none if the table is not there or the file is no database; raise if it is locked."""
+    """Return the rows, none if the table is not there or the file is no whole database; raise if it cannot be read."""
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=20)) as connection:
             return connection.execute(statement).fetchall()
     except sqlite3.DatabaseError as error:
-        if "locked" in str(error) or "busy" in str(error):
+        if not _is_damage(error):
             raise
         return []
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    # Python's own complaints, of text that is no UTF-8, have no code
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
 
 
 def _newest_revision() -> str:
@@ -165,7 +186,7 @@ def _upgrade(database: Path) -> bool:
     """Upgrade a copy and put it in place; say whether that worked."""
     from alembic.util import CommandError
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
     unfinished = _unfinished(database)
     _copy(database, unfinished)
@@ -173,6 +194,8 @@ def _upgrade(database: Path) -> bool:
     try:
         _upgrade_db(engine)
     except (SQLAlchemyError, CommandError) as error:
+        if isinstance(error, DBAPIError) and error.orig and not _is_damage(error.orig):
+            raise error.orig from error
         _log.warning("the MLflow database %s cannot be upgraded: %s", database, error)
         return False
     finally:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sslbench.durable import beside, remove
 from sslbench.ledger import Attempt, Job, Ledger
 from sslbench.results import CurvePoint, TrialRecord
 from sslbench.tracking.description import (
@@ -115,14 +116,30 @@ class TrialRun:
     ) -> None:
         if record.failure is not None and record.failure.traceback:
             text = without_home(record.failure.traceback)
-            experiment.log_text(shown, text, file="failure/traceback.txt")
+            with _passing_folder(self.ledger) as folder:
+                (folder / "traceback.txt").write_text(text, encoding="utf-8")
+                experiment.log_folder(shown, folder, to="failure")
         if record.stage != "confirm" or record.result is None:
             return
         if any(name.startswith("checkpoint/") for name in record.files):
             experiment.log_folder(shown, attempt.folder / "checkpoint", to="checkpoint")
-        with tempfile.TemporaryDirectory() as folder:
-            write_figures(record, attempt=attempt.folder, to=Path(folder))
-            experiment.log_folder(shown, Path(folder), to="figures")
+        with _passing_folder(self.ledger) as folder:
+            write_figures(record, attempt=attempt.folder, to=folder)
+            experiment.log_folder(shown, folder, to="figures")
+
+
+@contextmanager
+def _passing_folder(ledger: Ledger) -> Iterator[Path]:
+    """Have a folder for files that are made to be sent; what a kill leaves of it goes when the trial is sent again.
+
+    MLflow's own ways to send a text or a figure leave theirs in the system's temporary folder for ever.
+    """
+    folder = beside(ledger.folder / "upload")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove([folder])
 
 
 def _started(attempt: Attempt, record: TrialRecord | None) -> int | None:

@@ -13,7 +13,6 @@ from sslbench.errors import SetupError
 from sslbench.tracking.client import quiet_mlflow
 from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import ProjectionFacts
-from sslbench.tracking.store import ensure_store
 
 _HOST = "127.0.0.1"
 
@@ -43,7 +42,7 @@ def ui_environment(environment: Mapping[str, str], *, uri: str) -> dict[str, str
 
 
 def serve(uri: str, home: Path, *, port: int) -> int:
-    """Serve until interrupted; return the server's exit code.
+    """Serve a store that is there until interrupted; return the server's exit code.
 
     Raises
     ------
@@ -58,7 +57,6 @@ def serve(uri: str, home: Path, *, port: int) -> int:
             fix=f"open {without_password(uri)}",
         )
     quiet_mlflow()
-    ensure_store(uri, home)
     process = subprocess.Popen(
         ui_command(home, port=port), env=ui_environment(os.environ, uri=uri), cwd=home
     )

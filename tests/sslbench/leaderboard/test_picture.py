@@ -47,3 +47,11 @@ def test_a_leaderboard_without_rows_is_drawn_with_its_verdict(tmp_path: Path) ->
     facts = fake_sweep([MAE]).facts
     draw_leaderboard(rank_arms([], {}, facts), facts, tmp_path / "board.png")
     assert imread(tmp_path / "board.png")[..., :3].min() < 0.2
+
+
+def test_a_metric_with_dollar_signs_is_no_mathematics(tmp_path: Path) -> None:
+    sweep = fake_sweep([MAE])
+    board = rank_arms(sweep.records, sweep.predictions, sweep.facts)
+    named = replace(board, metric=replace(board.metric, words=r"gain in $\foo$"))
+    draw_leaderboard(named, sweep.facts, tmp_path / "board.svg")
+    assert r"gain in $\foo$" in (tmp_path / "board.svg").read_text()

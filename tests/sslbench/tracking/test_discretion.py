@@ -13,8 +13,8 @@ from sslbench.config import TrialConfig
 from sslbench.errors import SetupError
 from sslbench.results import Failure, TrialRecord
 from sslbench.tracking.description import ended_tags, run_params
-from sslbench.tracking.discretion import without_home, without_password
-from sslbench.tracking.live import LiveMirror, first_line, sync
+from sslbench.tracking.discretion import first_line, without_home, without_password
+from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.reachable import reached
 from sslbench.tracking.registry import pull_from_registry
 from sslbench.tracking.ui import serve, ui_command
@@ -99,6 +99,16 @@ def test_what_an_error_says_of_an_address_is_shown_without_its_password() -> Non
         first_line(OSError(f"no answer from http://u:{SECRET}@h/"))
         == "no answer from http://***@h/"
     )
+
+
+def test_a_long_message_is_cut_to_its_first_line() -> None:
+    assert first_line(ValueError("\n  what went wrong \nwhere")) == "what went wrong"
+    assert first_line(ValueError()) == "ValueError"
+
+
+def test_what_a_database_says_is_not_hidden_by_when_it_said_it() -> None:
+    said = "(raised as a result of Query-invoked autoflush; …)\n(sqlite3.OperationalError) database is locked\n[SQL: …]"
+    assert first_line(ValueError(said)) == "(sqlite3.OperationalError) database is locked"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import image
 from sklearn.metrics import confusion_matrix as reference
 
-from sslbench.tracking.figures import confusion, write_figures
+from sslbench.tracking.figures import confusion, confusion_matrix, learning_curve, write_figures
 from tests.sslbench.tracking.fake_ledger import begin, end, job_of, ledger_at
 
 
@@ -36,3 +36,11 @@ def test_a_confirm_trial_gets_one_picture_per_protocol_and_one_of_its_curve(tmp_
     for name in names:
         picture = image.imread(tmp_path / "figures" / name)
         assert picture.std() > 0.05, f"{name} is blank"
+
+
+def test_a_name_with_dollar_signs_is_no_mathematics(tmp_path: Path) -> None:
+    name, file = r"T $\foo$", tmp_path / "matrix.png"  # as mathematics it would be an error
+    confusion_matrix(np.eye(2, dtype=int), names=[name, "B"], title=name, file=file)
+    job = job_of(stage="confirm", seed=101)
+    record = end(job, begin(ledger_at(tmp_path), job))
+    learning_curve(record.model_copy(update={"arm": name}), file=tmp_path / "curve.png")

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.tracking.facts import Ending
-from sslbench.tracking.live import LiveMirror, first_line, sync
+from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.mirror import Mirror
 from tests.sslbench.tracking.fake_ledger import (
     OBJECTIVE,
@@ -143,13 +143,3 @@ def test_a_server_that_fails_in_the_middle_gets_each_run_once(
     assert statuses(uri) == ["FAILED", *["FINISHED"] * 5, "KILLED"]
     # two reports each, and one more point for the score of the kept weights where there is one
     assert sorted(points_by_run(uri)) == [2, 2, 3, 3, 3, 3]
-
-
-def test_a_long_message_is_cut_to_its_first_line() -> None:
-    assert first_line(ValueError("\n  what went wrong \nwhere")) == "what went wrong"
-    assert first_line(ValueError()) == "ValueError"
-
-
-def test_what_a_database_says_is_not_hidden_by_when_it_said_it() -> None:
-    said = "(raised as a result of Query-invoked autoflush; …)\n(sqlite3.OperationalError) database is locked\n[SQL: …]"
-    assert first_line(ValueError(said)) == "(sqlite3.OperationalError) database is locked"

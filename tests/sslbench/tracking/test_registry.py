@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from sslbench.champion import champion
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
+from sslbench.tracking import registry
 from sslbench.tracking.facts import Ending
 from sslbench.tracking.mirror import Mirror
 from sslbench.tracking.registry import model_name, pull_from_registry
@@ -115,6 +116,18 @@ def test_pulling_an_unknown_model_says_so_and_leaves_nothing(uri: str, tmp_path:
         pull_from_registry(uri, "sslbench.nothing.cell_type", tmp_path / "out" / "best")
     assert caught.value.code == "S033"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_failure_that_says_nothing_is_called_by_its_name(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(registry, "_download", silent)
+    with pytest.raises(SetupError) as caught:
+        pull_from_registry(uri, NAME, tmp_path / "best")
+    assert caught.value.found == "ConnectionError"
 
 
 def test_a_sweep_without_confirm_runs_registers_nothing(

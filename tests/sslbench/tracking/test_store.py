@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import Engine
 
 from sslbench.errors import SetupError
 from sslbench.tracking.store import artifact_root, ensure_store, store_uri
@@ -139,6 +141,48 @@ def test_a_database_of_a_newer_mlflow_is_refused_and_left_alone(home: Path, uri:
         ensure_store(uri, home)
     assert caught.value.code == "S030"
     assert (home / "mlflow.db").read_bytes() == before
+
+
+def test_a_database_that_cannot_be_opened_is_left_where_it_is(home: Path, uri: str) -> None:
+    (home / "mlflow.db").unlink()
+    (home / "mlflow.db").mkdir()  # as one without the right to read it: root may read every file
+    with pytest.raises(SetupError, match="unable to open database file") as caught:
+        ensure_store(uri, home)
+    assert caught.value.code == "S035"
+    assert files_beside(home) == {"mlflow.db"}
+
+
+def test_an_older_database_is_left_where_it_is_if_there_is_no_space_to_upgrade_it(
+    home: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(engine: Engine) -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("pragma max_page_count = 1")
+            connection.exec_driver_sql("create table more (than_fits text)")
+
+    with sqlite3.connect(home / "mlflow.db") as connection:
+        connection.execute("update alembic_version set version_num = ?", (FIRST_REVISION,))
+    before = (home / "mlflow.db").read_bytes()
+    monkeypatch.setattr("mlflow.store.db.utils._upgrade_db", fill)
+    with pytest.raises(SetupError, match="disk is full"):
+        ensure_store(uri, home)
+    assert (home / "mlflow.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["drop table alembic_version", "update alembic_version set version_num = cast(x'ff' as text)"],
+)
+def test_a_database_that_does_not_say_what_it_is_is_kept_aside(
+    home: Path, uri: str, statement: str
+) -> None:
+    with sqlite3.connect(home / "mlflow.db") as connection:
+        connection.execute(statement)
+    # a new one takes seconds to make
+    with patch("sslbench.tracking.store._create") as created:
+        ensure_store(uri, home)
+    created.assert_called_once()
+    assert files_beside(home) == {"mlflow.db.broken-1"}
 
 
 def make_half_made_database(file: Path) -> None:
