@@ -11,6 +11,7 @@ from scipy import special
 
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.leaderboard.intervals import LEVEL, Estimate
+from sslbench.leaderboard.kendall import tau_b
 from sslbench.results import TrialRecord
 
 MIN_SURVIVORS = 6  # of fewer, no rank correlation is told from none
@@ -117,9 +118,7 @@ def rank_agreement(early: np.ndarray, final: np.ndarray) -> Estimate | None:
     n = len(early)
     if n < 5:
         raise ValueError(f"an interval of Kendall's tau needs at least 5 trials, got {n}")
-    from scipy import stats  # a second to import
-
-    tau = float(stats.kendalltau(early, final).statistic)
+    tau = tau_b(early, final)
     if math.isnan(tau):
         return None
     most = 1.0 - 2.0 / (n * (n - 1))

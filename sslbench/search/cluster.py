@@ -22,6 +22,7 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "8",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # snapshots of all trials, which nobody restores: the ledger is the state
     **KEEP_FREED_MEMORY,  # of the workers, which inherit it; the driver has long started
 }
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share memory-mapped files, so Ray carries next to nothing

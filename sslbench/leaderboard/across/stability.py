@@ -8,6 +8,7 @@ import numpy as np
 
 from sslbench.leaderboard.across.complete import Block
 from sslbench.leaderboard.across.ranks import pair_ranks
+from sslbench.leaderboard.kendall import tau_b
 
 MIN_PAIRS = 3
 
@@ -30,7 +31,7 @@ def leave_one_out(block: Block) -> Stability | str:
     taus, moves = [], []
     for i, pair in enumerate(block.pairs):
         ranks = pair_ranks(block.without(i).scores).mean(axis=0)
-        taus.append(tau_b(whole, ranks))
+        taus.append(agreement(whole, ranks))
         moved = [
             f"{method} {before:g} → {after:g}"
             for method, before, after in sorted(
@@ -43,11 +44,11 @@ def leave_one_out(block: Block) -> Stability | str:
     return Stability(lowest_tau=min(taus), highest_tau=max(taus), moves=tuple(moves))
 
 
-def tau_b(one: np.ndarray, other: np.ndarray) -> float:
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
     """Return Kendall's tau-b of two lists of mean ranks (n,), in [−1, 1]; 1 if both are one tie, 0 if only one is."""
-    a, b = (np.sign(np.round(x[:, None] - x[None, :], 9)) for x in (one, other))
-    scale = np.sqrt((a**2).sum() * (b**2).sum())
-    return float((a * b).sum() / scale) if scale else float(a.any() == b.any())
+    a, b = (np.round(x, 9) for x in (one, other))  # means that are equal but for their last digits
+    tau = tau_b(a, b)
+    return float(np.ptp(a) == np.ptp(b)) if np.isnan(tau) else tau
 
 
 def _places(mean_ranks: np.ndarray) -> np.ndarray:

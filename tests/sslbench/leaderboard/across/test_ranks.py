@@ -15,7 +15,7 @@ from sslbench.leaderboard.across.ranks import (
     why_no_interval,
 )
 from sslbench.leaderboard.across.separation import friedman_p, separate
-from sslbench.leaderboard.across.stability import leave_one_out, tau_b
+from sslbench.leaderboard.across.stability import agreement, leave_one_out
 from sslbench.leaderboard.significance import holm
 from tests.sslbench.leaderboard.across.fake_store import ranked
 
@@ -151,9 +151,9 @@ def test_kendalls_tau_is_that_of_scipy() -> None:
         one, other = random.integers(0, 4, size=(2, 6)).astype(float)
         expected = stats.kendalltau(one, other).statistic
         if not math.isnan(expected):
-            assert tau_b(one, other) == pytest.approx(expected)
-    assert tau_b(np.zeros(3), np.zeros(3)) == 1.0
-    assert tau_b(np.zeros(3), np.arange(3)) == 0.0
+            assert agreement(one, other) == pytest.approx(expected)
+    assert agreement(np.zeros(3), np.zeros(3)) == 1.0
+    assert agreement(np.zeros(3), np.arange(3)) == 0.0
 
 
 def test_leaving_a_pair_out_says_who_changes_place_without_which() -> None:
