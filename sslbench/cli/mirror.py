@@ -67,7 +67,7 @@ def browse_link(mirror: LiveMirror, question: Question) -> str:
 def sync_all(home: Home, sweep: str | None) -> int:
     """Bring MLflow up to date with every sweep of the ledger, or with one; return the exit code.
 
-    Where it is not possible it is said, and the other sweeps have their turn.
+    Of a sweep that runs it is said, and the others have their turn.
     """
     newest(home, sweep)
     uri, code = store_uri(home.folder), OK
@@ -81,6 +81,10 @@ def sync_all(home: Home, sweep: str | None) -> int:
                     ending=_ending_if_over(folder, question, home),
                 )
         except SetupError as error:
+            if (
+                error.code != "S020"
+            ):  # of the store and not of this sweep: the others would meet it too
+                raise
             terminal.err.print(str(error), markup=False)
             code = error.exit_code
             continue

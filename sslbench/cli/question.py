@@ -14,9 +14,11 @@ from sslbench.cli import terminal
 from sslbench.cli.counted import LabelsLeft
 from sslbench.cli.places import Home
 from sslbench.config import Frozen
+from sslbench.data.manifest import StoreManifest
 from sslbench.durable import write_atomically
 from sslbench.errors import ConfigError, SetupError
 from sslbench.ledger import Ledger
+from sslbench.search.space import first_params
 from sslbench.search.spec import SweepSpec
 
 FILE = "sweep.json"
@@ -77,12 +79,21 @@ def read_question(folder: Path) -> Question | None:
         return None
     try:
         question = Question.model_validate_json(file.read_text(encoding="utf-8"))
-        SweepSpec.model_validate(question.spec)  # here, so that no command fails on it midway
-    except ValueError as error:  # of pydantic, or of bytes that are no text
+        _check_all(question)
+    except (ValueError, ConfigError) as error:  # of pydantic, of bytes that are no text, of names
         raise SetupError(
             "this ledger's question cannot be read", code="S011", where=str(file), fix="use --fresh"
         ) from error
     return question
+
+
+def _check_all(question: Question) -> None:
+    """Look at all that is read later on, so that no command fails midway: sweep, names in it, cells."""
+    spec = question.sweep_spec
+    for name, arm in spec.arms.items():
+        spec.config(name, first_params(arm.search), seed=spec.seed)
+    for manifest in filter(None, (question.data, question.corpus_data)):
+        StoreManifest.model_validate(manifest)
 
 
 def readable(folders: Iterable[Path]) -> Iterator[tuple[Path, Question]]:

@@ -30,7 +30,7 @@ from sslbench.cli.show import (
 )
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
-from sslbench.disk import explained, out_of_space, refuse_full
+from sslbench.disk import explained, free_bytes, out_of_space, refuse_full
 from sslbench.errors import ConfigError
 from sslbench.heap import give_back_freed_memory
 from sslbench.ledger import Ledger
@@ -234,7 +234,9 @@ def _search_and_confirm(execution: Execution, agenda: Agenda) -> bool:
     finally:
         progress.close()
     if agenda.no_space:
-        raise out_of_space(execution.ledger.folder, agenda.no_space)
+        place = Path(agenda.no_space)
+        found = f"{free_bytes(place):,} bytes are free; a quota may allow fewer"
+        raise out_of_space(place, found)
     if not agenda.is_done():
         refuse_full(execution.ledger.folder)
     return agenda.is_done()

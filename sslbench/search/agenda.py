@@ -27,7 +27,7 @@ class ArmCourse:
     running: dict[str, Job] = field(default_factory=dict)
     ended: dict[str, TrialRecord] = field(default_factory=dict)
     deaths: Counter[str] = field(default_factory=Counter)  # processes that left no record, by uid
-    stalls: Counter[str] = field(default_factory=Counter)  # those of them that their clock ended
+    stalls: dict[str, set[int]] = field(default_factory=dict)  # attempts that their clock ended
 
     def n_ended(self, stage: Stage) -> int:
         """Return the trials of a stage that have ended."""
@@ -45,7 +45,7 @@ class Agenda:
     def __init__(self, spec: SweepSpec, ledger: Ledger, *, data_fingerprint: str) -> None:
         self.spec, self.ledger, self.data_fingerprint = spec, ledger, data_fingerprint
         self.arms = {name: self._course(name) for name in spec.arms}
-        self.no_space = ""  # what a trial said that could not write; from then on none is started
+        self.no_space = ""  # a place that took no more of a trial; from then on none is started
         self._take_up()
 
     def next(self) -> Job | None:
@@ -74,7 +74,7 @@ class Agenda:
         return record
 
     def put_back(self, uid: str, *, no_space: str) -> None:
-        """Note that a trial could not be written for want of space: it is no worse for it, and nothing more starts."""
+        """Note a place that took no more of a trial: the trial is no worse for it, and nothing more starts."""
         course = self._running(uid)
         course.again.append(course.running.pop(uid))
         self.no_space = no_space
@@ -115,7 +115,7 @@ class Agenda:
         """Fill the studies from the ledger: what ended is remembered, what did not is run first."""
         jobs, records = self.ledger.jobs(), self.ledger.records()
         # a trial that has ended counts by its record, also where the disk has damaged its plan
-        for uid in [*jobs, *(records.keys() - jobs)]:
+        for uid in [*jobs, *(uid for uid in records if uid not in jobs)]:
             planned, record = jobs.get(uid), records.get(uid)
             known = record or planned
             if known is None or known.arm not in self.arms:
@@ -184,8 +184,11 @@ class Agenda:
         """Record a trial that hung until its clock ended it, and did so again; None for any other."""
         attempt = self.ledger.attempt(job.uid)
         stack = stack_left(attempt.folder) if attempt is not None else ""
-        course.stalls[job.uid] += bool(stack)
-        if not stack or course.stalls[job.uid] < MAX_STALLS:
+        if attempt is None or not stack:
+            return None
+        stalls = course.stalls.setdefault(job.uid, set())
+        stalls.add(attempt.number)  # a worker that died before its own attempt finds the last one's
+        if len(stalls) < MAX_STALLS:
             return None
         seconds = self.spec.resources.stall_timeout_seconds
         reason = f"{MAX_STALLS} times no report for {seconds:g} s (resources.stall_timeout_seconds)"

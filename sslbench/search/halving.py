@@ -37,6 +37,7 @@ class ArmwiseHalving(FIFOScheduler):
         self._ledger, self._halving, self._provenance = ledger, halving, provenance
         self._defaults = {arm: canonical_json(params) for arm, params in defaults.items()}
         self._arms: dict[str, ASHAScheduler] = {}
+        self._known: set[str] = set()  # trials that ASHA has a place for
 
     def replay(self, records: list[TrialRecord]) -> None:
         """Fill the rungs with the reports of trials that ended in an earlier run of the driver."""
@@ -48,6 +49,7 @@ class ArmwiseHalving(FIFOScheduler):
         """Let the trial's arm know it."""
         if _is_search(trial):
             self._arm(trial.config["arm"]).on_trial_add(tune_controller, trial)
+            self._known.add(trial.trial_id)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Stop a trial that is not among the best of its arm at a rung."""
@@ -70,8 +72,9 @@ class ArmwiseHalving(FIFOScheduler):
         self.on_trial_remove(tune_controller, trial)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        """Forget a trial; its marks at the rungs stay."""
-        if _is_search(trial):
+        """Forget a trial; its marks at the rungs stay. Tune may say so twice, where the searcher failed the first time."""
+        if trial.trial_id in self._known:
+            self._known.remove(trial.trial_id)
             self._arm(trial.config["arm"]).on_trial_remove(tune_controller, trial)
 
     def _arm(self, name: str) -> ASHAScheduler:

@@ -60,7 +60,7 @@ class Resources(Frozen):
         1800.0,
         ge=1,
         le=10**7,
-        description="a trial without a report for so long hangs: it is ended, and listed as stalled",
+        description="a trial without a report for so long hangs: it is ended, tried once more, and then listed as stalled",
     )
 
     @field_validator("gpus_per_trial")

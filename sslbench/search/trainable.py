@@ -24,7 +24,7 @@ from sslbench.search.halving import is_scheduled_by
 from sslbench.search.stall import watched
 from sslbench.trial import run_trial
 
-NO_SPACE = "no_space"  # in what a trial tells Tune that could not be written
+NO_SPACE = "no_space"  # in what a trial tells Tune that could not be written: where
 
 
 def run_job(
@@ -54,7 +54,8 @@ def run_job(
         if not is_full(error):
             raise
         # the disk's fault, not the trial's: it runs again once there is space
-        tune.report({"updates": 0, "objective": 0.0, "ended": True, NO_SPACE: str(error)})
+        where = str(getattr(error, "filename", None) or ledger)
+        tune.report({"updates": 0, "objective": 0.0, "ended": True, NO_SPACE: where})
         return
     tune.report(
         {

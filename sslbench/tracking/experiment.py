@@ -43,7 +43,8 @@ class Shown:
             run_id=run.info.run_id,
             status=run.info.status,
             shipped=int(tags.get(_SHIPPED, 0)),
-            passing=frozenset(_PASSING & set(tags)) if "sslbench.uid" in tags else frozenset(),
+            # a sweep's own run keeps its note
+            passing=frozenset((_PASSING if "sslbench.uid" in tags else {_ORPHANED}) & set(tags)),
             has_params=bool(run.data.params),
         )
 

@@ -40,6 +40,20 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "code", "most_lines"), [(("list", "--format", "json"), 0, 0), (("sweep", "x"), 2, 8)]
+)
+def test_a_process_of_its_own_says_no_more(
+    words: tuple[str, ...], code: int, most_lines: int
+) -> None:
+    """No library that is imported for the first time has a word to add."""
+    command = [sys.executable, "-m", "sslbench", *words]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) <= most_lines
+    assert done.stderr.startswith("error[" if most_lines else "")
+
+
+@pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (("sweep", "mae_maskng"), 2, "did you mean 'mae_masking'?"),

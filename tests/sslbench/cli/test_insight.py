@@ -78,9 +78,17 @@ def test_a_further_trial_of_one_arm_leaves_the_other_as_it_was(
     assert {one.n_trials for one in mae.parameters} == {12}
 
 
-def test_another_first_rung_or_another_space_is_another_question(
-    tmp_path: Path, worked_out: list[str]
-) -> None:
+def test_another_space_is_another_question(tmp_path: Path, worked_out: list[str]) -> None:
+    records = [*trials("mae"), *trials("other")]
+    kept(tmp_path / KEPT, records)
+    wider = SEARCHED | {"search": SEARCHED["search"] | {"encoder/dropout": {"float": [0.0, 0.6]}}}
+    arms = {"mae": wider, "other": SEARCHED}
+    later = question(arms=arms, budget={"trials": 12, "confirm_seeds": 1}).sweep_spec
+    kept(tmp_path / KEPT, records, later)
+    assert worked_out == ["mae", "other", "mae"]
+
+
+def test_another_first_rung_is_another_question(tmp_path: Path, worked_out: list[str]) -> None:
     stopped = record(
         99, {"training/learning_rate": 1e-3, "encoder/dropout": 0.1}, 0.1, 0.2, outcome="stopped"
     )

@@ -15,16 +15,21 @@ from tests.sslbench.cli.typed import typed
 
 
 def damage(file: Path, how: str) -> None:
-    """Cut it, make it no text, or let a later version have written its sweep."""
-    if how == "newer":
-        question = json.loads(file.read_text(encoding="utf-8"))
-        question["spec"]["of_a_later_version"] = 1
-        file.write_text(json.dumps(question), encoding="utf-8")
-    else:
+    """Cut it, make it no text, or let a later version have written its sweep or its cells."""
+    if how in ("cut", "no text"):
         file.write_bytes({"cut": b"{", "no text": b"\xff\xfe"}[how])
+        return
+    question = json.loads(file.read_text(encoding="utf-8"))
+    if how == "newer pretext task":
+        next(iter(question["spec"]["arms"].values()))["pretext"] = {"name": "of_a_later_version"}
+    else:
+        question["spec" if how == "newer sweep" else "data"]["of_a_later_version"] = 1
+    file.write_text(json.dumps(question), encoding="utf-8")
 
 
-HOW = pytest.mark.parametrize("how", ["newer", "cut", "no text"])
+HOW = pytest.mark.parametrize(
+    "how", ["newer sweep", "newer pretext task", "newer cells", "cut", "no text"]
+)
 
 
 @HOW
@@ -45,6 +50,7 @@ def test_commands_on_all_sweeps_show_the_others(tmp_path: Path, how: str) -> Non
     assert shown.code == 0
     assert "good-1: no driver is running" in shown.err
     assert shown.err.count(str(tmp_path / "ledger" / "smoke-1" / FILE)) == 1
+    assert typed("leaderboard", "--home", str(tmp_path)).code == 0
 
 
 @HOW

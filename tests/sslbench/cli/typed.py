@@ -24,7 +24,8 @@ class Typed(NamedTuple):
 
 def typed(*words: str) -> Typed:
     """Run `sslbench words…` through the command's own entry; a traceback would be an exception here."""
-    out, err, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    out, err = io.StringIO(), io.StringIO()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
     started = time.process_time()
     try:
         with (
@@ -37,5 +38,6 @@ def typed(*words: str) -> Typed:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, answer in before.items():
+            signal.signal(number, answer)
     return Typed(code, out.getvalue(), err.getvalue(), time.process_time() - started)

@@ -328,6 +328,16 @@ def test_a_machine_that_was_suspended_once_costs_a_trial_nothing(tmp_path):
     assert by_stage(plan.records()) == EXPECTED
 
 
+def test_a_worker_that_dies_before_its_own_attempt_did_not_hang(tmp_path):
+    plan = agenda(tmp_path)
+    job = plan.next()
+    (plan.ledger.new_attempt(job.uid).folder / STACK).write_text("Timeout!")
+    assert plan.ended(job.uid) is None
+    assert plan.next() == job
+    assert plan.ended(job.uid) is None
+    assert plan.ledger.record(job.uid) is None
+
+
 def test_a_trial_without_space_is_put_back_and_none_is_started_after_it(tmp_path):
     plan = agenda(tmp_path)
     first, second = plan.next(), plan.next()

@@ -23,7 +23,7 @@ FULL, QUOTA = os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)
 @pytest.mark.parametrize(
     "error",
     [
-        OSError(errno.ENOSPC, FULL),
+        OSError(errno.ENOSPC, FULL, "/scratch/x"),
         OSError(errno.EDQUOT, QUOTA),
         SafetensorError(f"I/O error: {FULL}"),
         SafetensorError(f"I/O error: {QUOTA} (os error 122)"),
@@ -40,6 +40,7 @@ def test_a_trial_that_meets_a_full_disk_leaves_no_record_and_says_so(
     monkeypatch.setattr(trainable.torch, "set_num_threads", lambda _: None)
     ledger, job = Ledger(tmp_path), job_of()
     ledger.plan(job)
+    where = getattr(error, "filename", None)
     said: list[dict[str, Any]] = []
     monkeypatch.setattr(trainable.tune, "report", said.append)
     trainable.run_job(
@@ -52,7 +53,7 @@ def test_a_trial_that_meets_a_full_disk_leaves_no_record_and_says_so(
         stall_timeout_seconds=600.0,
         provenance={},
     )
-    assert [report[trainable.NO_SPACE] for report in said] == [str(error)]
+    assert [report[trainable.NO_SPACE] for report in said] == [where or str(tmp_path)]
     assert ledger.record(job.uid) is None
     assert len(ledger.attempts(job.uid)) == 1
 

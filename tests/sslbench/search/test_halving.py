@@ -265,3 +265,14 @@ def test_decisions_after_a_restart_are_those_of_the_live_run(tmp_path):
             decisions.setdefault(value, []).append(bench.report(f"{name} {value}", 2, value))
     assert all(live_one == again for live_one, again in decisions.values())
     assert {d for pair in decisions.values() for d in pair} == {CONTINUE, STOP}
+
+
+@pytest.mark.parametrize("stage", ["search", "confirm"])
+def test_tune_may_end_a_trial_twice(bench, stage):
+    """So it does where the searcher raised the first time, and a trial of another name goes on as before."""
+    bench.start("a", stage=stage)
+    bench.start("b", stage=stage)
+    trial = bench.trials["a"][2]
+    bench.scheduler.on_trial_complete(None, trial, {})
+    bench.scheduler.on_trial_error(None, trial)
+    assert bench.report("b", 2, 0.5) == CONTINUE

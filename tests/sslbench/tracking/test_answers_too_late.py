@@ -129,6 +129,9 @@ def test_who_may_not_delete_is_in_step_all_the_same(
     monkeypatch.setattr(MlflowClient, "delete_run", forbidden)
     filled = left_unfinished(home, uri, ledger)
     Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
+    before = rows(home, "select run_uuid || end_time from runs order by run_uuid")
+    Mirror(ledger, uri, facts_of(home)).close(Ending(verdict="not separable"))
+    assert rows(home, "select run_uuid || end_time from runs order by run_uuid") == before
     finished = rows(home, "select run_uuid from runs where status = 'FINISHED'")
     assert sorted(finished) == sorted(filled)
     others = rows(home, "select status from runs where status != 'FINISHED'")
