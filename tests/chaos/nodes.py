@@ -14,13 +14,16 @@ OPEN = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 OBJECT_STORE_BYTES = 100 * 2**20
 RAY = str(Path(sys.executable).with_name("ray"))
 
-# Prints its address and stays until its standard input ends.
+# Prints its address; then, for every number of nodes it is given, a line once so many are there; ends with its input.
 HEAD = """
-import sys, ray
+import sys, time, ray
 started = ray.init(address="local", num_cpus=1, include_dashboard=False, _node_ip_address="127.0.0.1",
                    object_store_memory=int(sys.argv[2]), _temp_dir=sys.argv[1], log_to_driver=False)
 print(started.address_info["gcs_address"], flush=True)
-sys.stdin.read()
+for n_nodes in sys.stdin:
+    while sum(node["Alive"] for node in ray.nodes()) < int(n_nodes):
+        time.sleep(0.1)
+    print("joined", flush=True)
 ray.shutdown()
 """
 
@@ -41,6 +44,14 @@ class Nodes:
         self._log = (scratch / "second-node.log").open("ab")
         self._second: subprocess.Popen[bytes] | None = None
         self.add()
+        self._await(2)  # a driver that comes before it would run one trial at a time
+
+    def _await(self, n_nodes: int) -> None:
+        assert self._head.stdin is not None
+        assert self._head.stdout is not None
+        self._head.stdin.write(f"{n_nodes}\n")
+        self._head.stdin.flush()
+        assert self._head.stdout.readline().strip() == "joined"
 
     def add(self) -> None:
         """Start the second node, in place of one that was killed; it joins while others go on."""
