@@ -33,9 +33,7 @@ def show_across(across: AcrossSweeps, page: Path) -> None:
     from sslbench.leaderboard.across.table import gains_table, rank_table
     from sslbench.leaderboard.across.text import remarks
 
-    terminal.say(
-        "across", f"{across.n_sweeps} sweeps, {len(across.pairs)} pairs of data set and task"
-    )
+    terminal.say("across", ", ".join(across.extent))
     for ranking in across.rankings:
         table = rank_table(ranking)
         terminal.out.print(f"[bold]ranks[/bold]    {ranking.title}")

@@ -49,13 +49,7 @@ def _head() -> str:
 
 
 def _header(across: AcrossSweeps) -> str:
-    datasets = {pair.dataset for pair in across.pairs}
-    counts = (
-        f"{across.n_sweeps} sweeps",
-        f"{len(datasets)} data sets",
-        f"{len(across.pairs)} pairs of data set and task",
-    )
-    items = "".join(f"<li>{html.escape(words)}</li>" for words in counts)
+    items = "".join(f"<li>{html.escape(words)}</li>" for words in across.extent)
     sentences = "".join(
         f'<p class="verdict">{html.escape(v.sentence)}</p>'
         if len(across.verdicts) == 1

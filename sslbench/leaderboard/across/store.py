@@ -40,6 +40,16 @@ class AcrossSweeps:
     gains: tuple[GainCurve, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def extent(self) -> tuple[str, str, str]:
+        """How many sweeps, data sets and pairs, in words."""
+        n_datasets, n_pairs = len({pair.dataset for pair in self.pairs}), len(self.pairs)
+        return (
+            f"{self.n_sweeps} sweep{'s' * (self.n_sweeps != 1)}",
+            f"{n_datasets} data set{'s' * (n_datasets != 1)}",
+            f"{n_pairs} pair{'s' * (n_pairs != 1)} of data set and task",
+        )
+
 
 def across_sweeps(sweeps: Sequence[RankedSweep]) -> AcrossSweeps:
     """Compare the sweeps, given newest first, one leaderboard for each sweep and data set."""

@@ -35,7 +35,7 @@ def test_without_a_name_all_sweeps_are_compared_and_the_page_links_to_the_report
     said = capsys.readouterr()
     assert "verdict  in_data · macro F1: " in said.out
     assert "masked/mlp" in said.out
-    assert "6 sweeps, 3 pairs of data set and task" in said.err
+    assert "6 sweeps, 3 data sets, 3 pairs of data set and task" in said.err
     page = (made.reports / "index.html").read_text(encoding="utf-8")
     for sweep in SMALL.sweeps:
         for dataset in SMALL.datasets:

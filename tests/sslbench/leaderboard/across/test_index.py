@@ -104,3 +104,8 @@ def test_markdown_and_json_say_what_the_page_says() -> None:
     methods = [row["method"] for row in plain["rankings"][0]["methods"]]
     assert methods == [row.method for row in across.rankings[0].rows]
     assert plain["rankings"][0]["methods"][0]["mean_rank"]["low"] is None  # it never varies
+
+
+def test_of_one_thing_there_is_one() -> None:
+    one = across_sweeps([ranked("bone", {"masked": 0.7, "supervised": 0.6})])
+    assert one.extent == ("1 sweep", "1 data set", "1 pair of data set and task")
