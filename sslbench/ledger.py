@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sslbench.config import TrialConfig, fingerprint
 from sslbench.durable import (
     half_written,
+    is_intact,
     remove,
     sealed,
     settle,
@@ -154,20 +155,17 @@ class Attempt:
                 text = handle.read()
         except FileNotFoundError:
             return None
-        whole = unsealed(text)
-        if whole is None:
+        body = unsealed(text)
+        if body is None:
             return None
         try:
-            record = TrialRecord.model_validate_json(whole)
+            record = TrialRecord.model_validate_json(body)
         except ValidationError:
-            _refuse_newer(whole, Path(file))
+            _refuse_newer(body, Path(file))
             return None
         asked = record.files if reads is None else record.files.keys() & reads
-        return record if all(self._is_intact(name, record.files[name]) for name in asked) else None
-
-    def _is_intact(self, name: str, digest: str) -> bool:
-        file = self.folder / name
-        return file.is_file() and sha256(file) == digest
+        whole = all(is_intact(self.folder / name, record.files[name]) for name in asked)
+        return record if whole else None
 
 
 class Ledger:

@@ -81,9 +81,8 @@ def sync_all(home: Home, sweep: str | None) -> int:
                     ending=_ending_if_over(folder, question, home),
                 )
         except SetupError as error:
-            if (
-                error.code != "S020"
-            ):  # of the store and not of this sweep: the others would meet it too
+            # any other is of the store, and the next sweep would meet it too
+            if error.code != "S020":
                 raise
             terminal.err.print(str(error), markup=False)
             code = error.exit_code
@@ -97,9 +96,8 @@ def sync_all(home: Home, sweep: str | None) -> int:
 def serve_ui(home: Home, port: int) -> int:
     """Serve the MLflow UI on 127.0.0.1 until interrupted; return its exit code."""
     uri = store_uri(home.folder)
-    home.folder.mkdir(
-        parents=True, exist_ok=True
-    )  # the server's, also where the store is elsewhere
+    # the server runs in it, also where the store is elsewhere
+    home.folder.mkdir(parents=True, exist_ok=True)
     ensure_store(uri, home.folder)
     terminal.say(
         "ui",

@@ -29,6 +29,13 @@ LONGEST_RUN = 900.0
 SWEEP = str(Path(__file__).with_name("steady.yaml"))
 _SPEC = with_controls(load_sweep(Path(SWEEP)))
 N_TRIALS = _SPEC.n_search_trials() + len(_SPEC.arms) * _SPEC.budget.confirm_seeds  # of this sweep
+# On two nodes a trial has to take longer than a worker to start: Tune gives the next one to the worker that is free, and
+# ends the one that still starts, so that the second node would never run any.
+LONG_TRIALS = (
+    *("-o", "training.max_updates=4800"),
+    *("-o", "training.evaluate_every=800"),
+    *("-o", "halving.first_rung=1600"),
+)
 MORE_SEEDS = 3  # that are asked for where it has come to its end and there is more to happen to it
 
 
@@ -102,6 +109,8 @@ class Place:
     def start(self, *arguments: str, sweep: str = SWEEP) -> Driver:
         """Start the sweep as a process group of its own, as a terminal does."""
         log = self.home.parent / f"run-{len(self.drivers) + 1}.log"
+        if self.nodes is not None:
+            arguments = (*arguments, *LONG_TRIALS)
         if self.n_more_seeds:
             n_seeds = _SPEC.budget.confirm_seeds + self.n_more_seeds
             arguments = (*arguments, "-o", f"budget.confirm_seeds={n_seeds}")

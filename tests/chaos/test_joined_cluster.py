@@ -16,17 +16,6 @@ from tests.chaos.processes import of_driver
 
 DEAD_SERVER = "http://127.0.0.1:9"
 DRAIN_SECONDS = 30.0  # what leaving the sweep waits for MLflow at most
-# A trial has to take longer than a worker to start: Tune gives the next one to the worker that is free, and ends the
-# one that still starts, so that the second node would never run any.
-LONG_TRIALS = [
-    word
-    for option in (
-        "training.max_updates=4800",
-        "training.evaluate_every=800",
-        "halving.first_rung=1600",
-    )
-    for word in ("-o", option)
-]
 pytestmark = pytest.mark.slow
 
 
@@ -48,7 +37,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         place(tmp_path_factory.mktemp("joined"), MLFLOW_TRACKING_URI=DEAD_SERVER) as here,
         with_nodes(here),
     ):
-        driver = here.start(*LONG_TRIALS)
+        driver = here.start()
         blow = strike(here, driver, Fault(node), Random(1))
         started = of_driver(driver.pid)
         driver.wait()

@@ -1,4 +1,4 @@
-"""A folder of answers with an empty MLflow database: made once a session, copied for each test."""
+"""An empty ledger, and a folder of answers with an empty MLflow database: made once a session, copied for each test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sslbench.ledger import Ledger
 from sslbench.tracking.store import ensure_store, store_uri
+from tests.sslbench.tracking.fake_ledger import ledger_at
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,8 @@ def home(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def uri(home: Path) -> str:
     return store_uri(home)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return ledger_at(tmp_path)

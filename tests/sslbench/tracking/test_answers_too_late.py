@@ -17,12 +17,7 @@ from sslbench.tracking.client import tracking_failures
 from sslbench.tracking.experiment import Experiment
 from sslbench.tracking.facts import Ending
 from sslbench.tracking.mirror import Mirror
-from tests.sslbench.tracking.fake_ledger import begin, end, facts_of, job_of, ledger_at, whole_sweep
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return ledger_at(tmp_path)
+from tests.sslbench.tracking.fake_ledger import begin, end, facts_of, job_of, whole_sweep
 
 
 @pytest.fixture(autouse=True)

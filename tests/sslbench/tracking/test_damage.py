@@ -17,7 +17,6 @@ from tests.sslbench.tracking.fake_ledger import (
     end,
     facts_of,
     job_of,
-    ledger_at,
     whole_sweep,
 )
 from tests.sslbench.tracking.test_mirror import by_uid
@@ -36,11 +35,6 @@ def write_figures(record, *, attempt, to):
 trial_run.write_figures = write_figures
 Mirror(ledger_at(Path(sys.argv[1])), sys.argv[2], facts_of(Path(sys.argv[3]))).step()
 """
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return ledger_at(tmp_path)
 
 
 def test_a_trial_whose_plan_is_damaged_is_left_out_and_the_others_are_shown(

@@ -18,16 +18,10 @@ from tests.sslbench.tracking.fake_ledger import (
     end,
     facts_of,
     job_of,
-    ledger_at,
     whole_sweep,
 )
 
 DEAD = "http://127.0.0.1:9"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return ledger_at(tmp_path)
 
 
 def statuses(uri: str) -> list[str]:

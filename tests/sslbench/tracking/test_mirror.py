@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
@@ -20,7 +19,6 @@ from tests.sslbench.tracking.fake_ledger import (
     end,
     facts_of,
     job_of,
-    ledger_at,
     point,
     whole_sweep,
 )
@@ -75,11 +73,6 @@ def artifacts(client: MlflowClient, run_id: str, path: str | None = None) -> lis
     for found in client.list_artifacts(run_id, path):
         names += artifacts(client, run_id, found.path) if found.is_dir else [found.path]
     return sorted(names)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return ledger_at(tmp_path)
 
 
 def test_every_outcome_becomes_its_status(home: Path, uri: str, ledger: Ledger) -> None:

@@ -17,16 +17,10 @@ from tests.sslbench.tracking.fake_ledger import (
     end,
     facts_of,
     job_of,
-    ledger_at,
     whole_sweep,
 )
 
 NAME = "sslbench.pbmc_cite.cell_type"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return ledger_at(tmp_path)
 
 
 def close(ledger: Ledger, uri: str, home: Path) -> None:
