@@ -2,6 +2,7 @@
 
 import functools
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -276,6 +277,32 @@ def test_the_clock_runs_while_the_trial_does_and_its_file_is_no_result(worker, m
     worker.run()
     assert running == [True, True, False]
     assert worker.record().files == {}
+
+
+def test_a_trial_says_that_it_lives_before_it_reports_and_after_because_tune_may_let_it_wait(
+    worker, monkeypatch
+):
+    heard = []
+
+    @contextmanager
+    def watched(_, *, seconds):
+        assert seconds == 600.0
+        yield lambda: heard.append(len(worker.ledger.attempt(worker.job.uid).curve()))
+
+    hear = worker.hear
+
+    def hear_and_note(numbers):
+        heard.append("Tune")
+        hear(numbers)
+
+    monkeypatch.setattr(trainable, "watched", watched)
+    monkeypatch.setattr(trainable.tune, "report", hear_and_note)
+    worker.run()
+    n_points = [n for n, _ in worker.on_disk[:-1]]
+    assert n_points == [1, 2]
+    at = [place for place, what in enumerate(heard) if what == "Tune"][:-1]
+    assert [heard[place - 1] for place in at] == n_points  # with the report's point on disk
+    assert [heard[place + 1] for place in at] == n_points
 
 
 def test_a_loss_that_diverges_is_recorded_as_such(worker, monkeypatch):
