@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Mapping
 
 # For the environment of a process that trains, read by glibc as it starts. Left alone, arrays above 32 MB are mapped
@@ -16,11 +17,13 @@ KEEP_FREED_MEMORY: Mapping[str, str] = {
 
 
 def give_back_freed_memory() -> None:
-    """Let the system have what a long-lived process has freed; does nothing where the C library is not glibc.
+    """Free what only points at itself, and let the system have what a long-lived process has freed, where that is glibc's.
 
     A driver works for every trial with arrays that grow with the number of trials; what lies between two that live is
-    kept by the allocator, 0.1 GB over a thousand trials.
+    kept by the allocator, 0.1 GB over a thousand trials. Python looks for cycles less the more a process holds: here
+    they were half of what a trial left. Takes 0.2 s of a driver.
     """
+    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

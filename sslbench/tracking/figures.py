@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sslbench.model_folder import LABELS, read_labels
 from sslbench.results import TrialRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _PREFIX = "predicted/"
 
@@ -59,7 +63,12 @@ def learning_curve(record: TrialRecord, *, file: Path) -> None:
     panels[-1].set_xlabel("updates (dotted: the weights that were kept)")
     title = f"{record.arm}, seed {record.config['seed']}"
     panels[0].set_title(title, fontsize=10, parse_math=False)
+    _save(figure, file)
+
+
+def _save(figure: Figure, file: Path) -> None:
     figure.savefig(file, dpi=110)
+    figure.clear()  # its parts point at each other and at its pixels, which would wait for the garbage collector
 
 
 def _objective_first(record: TrialRecord) -> Callable[[str], tuple[bool, str]]:
@@ -97,4 +106,4 @@ def confusion_matrix(counts: np.ndarray, *, names: Sequence[str], title: str, fi
         if count:
             colour = "white" if shares[row, column] > 0.6 else "black"
             panel.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
-    figure.savefig(file, dpi=110)
+    _save(figure, file)

@@ -1,7 +1,9 @@
 import ctypes
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,21 @@ def test_memory_that_was_freed_between_what_lives_goes_back() -> None:
     give_back_freed_memory()
     assert before - private_memory() > 50e6
     assert len(living) == 3_000
+
+
+def test_what_only_points_at_itself_is_freed_too() -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.itself = self
+
+    gc.disable()
+    try:
+        knot = weakref.ref(Knot())
+        assert knot() is not None
+        give_back_freed_memory()
+        assert knot() is None
+    finally:
+        gc.enable()
 
 
 def private_memory() -> int:

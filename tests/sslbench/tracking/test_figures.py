@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
 from matplotlib import image
+from matplotlib.backends.backend_agg import RendererAgg
 from sklearn.metrics import confusion_matrix as reference
 
 from sslbench.tracking.figures import confusion, confusion_matrix, learning_curve, write_figures
@@ -44,3 +46,18 @@ def test_a_name_with_dollar_signs_is_no_mathematics(tmp_path: Path) -> None:
     job = job_of(stage="confirm", seed=101)
     record = end(job, begin(ledger_at(tmp_path), job))
     learning_curve(record.model_copy(update={"arm": name}), file=tmp_path / "curve.png")
+
+
+def test_the_pixels_of_a_drawn_figure_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    """A driver draws many, and its collector comes seldom: a tall one is 15 MB."""
+    job = job_of(stage="confirm", seed=101)
+    record = end(job, begin(ledger_at(tmp_path), job))
+    gc.collect()
+    gc.disable()
+    try:
+        learning_curve(record, file=tmp_path / "curve.png")
+        confusion_matrix(np.eye(9, dtype=int), names="ABCDEFGHI", title="", file=tmp_path / "m.png")
+        pixels = [known for known in gc.get_objects() if type(known) is RendererAgg]
+    finally:
+        gc.enable()
+    assert pixels == []
