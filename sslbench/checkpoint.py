@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from sslbench.config import EncoderChoice, TrialConfig
+from sslbench.discretion import without_home
 from sslbench.durable import beside, settle, sha256
 from sslbench.embedding import Coverage, PulledEncoder, embedded_cells, predicted_labels
 from sslbench.encoders.base import Encoder, build_encoder, encoder_bytes
@@ -87,7 +88,7 @@ def save_checkpoint(
     texts = {
         GENES: "".join(f"{gene}\n" for gene in genes),
         LABELS: json.dumps(list(label_names), ensure_ascii=False, indent=1),
-        CARD: model_card(record, config=config, genes=genes, label_names=label_names),
+        CARD: without_home(model_card(record, config=config, genes=genes, label_names=label_names)),
     }
     networks = {ENCODER: encoder} | ({} if classifier is None else {CLASSIFIER: classifier})
     _write_whole(folder, record=record, texts=texts, networks=networks)
@@ -240,7 +241,8 @@ def _write_whole(
             (temporary / name).write_text(text, encoding="utf-8", newline="\n")
         files = {file.name: sha256(file) for file in sorted(temporary.iterdir())}
         whole = record.model_copy(update={"files": files})
-        (temporary / RECORD).write_text(whole.model_dump_json(indent=1), encoding="utf-8")
+        given_away = without_home(whole.model_dump_json(indent=1))
+        (temporary / RECORD).write_text(given_away, encoding="utf-8")
         _settle_all(temporary)
         os.rename(temporary, folder)
     finally:

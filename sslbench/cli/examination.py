@@ -126,7 +126,7 @@ def folders(home: Home) -> Iterator[Finding]:
 
 def store(home: Home) -> Iterator[Finding]:
     """Ask the MLflow store whether it is there."""
-    from sslbench.tracking.discretion import without_password
+    from sslbench.discretion import without_password
     from sslbench.tracking.reachable import reached
     from sslbench.tracking.store import store_uri
 

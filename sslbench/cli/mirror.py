@@ -10,11 +10,11 @@ from sslbench.cli.exit_codes import OK
 from sslbench.cli.places import Home
 from sslbench.cli.question import Question, asked, newest
 from sslbench.cli.report_seal import current_report
+from sslbench.discretion import without_password
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.results import MetricKey
 from sslbench.search.run import Execution, owned
-from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.store import ensure_store, store_uri

@@ -30,6 +30,7 @@ from sslbench.cli.show import (
 )
 from sslbench.data.catalogue import DatasetSpec, Slot, load_dataset, spec_of_file
 from sslbench.data.source_files import CELLS_SUFFIXES
+from sslbench.discretion import without_password
 from sslbench.disk import explained, free_bytes, out_of_space, refuse_full
 from sslbench.errors import ConfigError
 from sslbench.heap import give_back_freed_memory
@@ -39,7 +40,6 @@ from sslbench.results import TrialRecord
 from sslbench.search.agenda import Agenda
 from sslbench.search.run import Execution, open_execution_folder, owned, run_execution
 from sslbench.search.spec import SweepSpec, load_sweep, plan_line
-from sslbench.tracking.discretion import without_password
 
 
 class OwnCells(NamedTuple):

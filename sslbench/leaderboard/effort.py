@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from sslbench.discretion import without_home
 from sslbench.leaderboard.board import FailureGroup, Row, SearchEffort
 from sslbench.leaderboard.facts import SweepFacts
 from sslbench.results import TrialRecord
@@ -70,7 +71,7 @@ def unequal_efforts(rows: Sequence[Row]) -> Iterator[str]:
 def failure_groups(records: Sequence[TrialRecord]) -> tuple[FailureGroup, ...]:
     """Group the failed trials by arm, stage, kind and the first line of the message; most frequent first."""
     groups = Counter(
-        (r.arm, r.stage, r.failure.kind, _first_line(r.failure.message))
+        (r.arm, r.stage, r.failure.kind, without_home(_first_line(r.failure.message)))
         for r in records
         if r.failure is not None
     )

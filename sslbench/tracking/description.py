@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sslbench.discretion import without_home
 from sslbench.ledger import Job
 from sslbench.results import Stage, TrialRecord
-from sslbench.tracking.discretion import without_home
 
 MAX_PARAMS = 40
 _MAX_NAME, _MAX_SHOWN, _MAX_VALUE = 60, 4, 500

@@ -7,10 +7,10 @@ import threading
 import time
 from types import TracebackType
 
+from sslbench.discretion import first_line, without_password
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
 from sslbench.tracking.client import tracking_failures
-from sslbench.tracking.discretion import first_line, without_password
 from sslbench.tracking.facts import Ending, ProjectionFacts
 from sslbench.tracking.mirror import Mirror
 

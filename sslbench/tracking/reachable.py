@@ -11,8 +11,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
+from sslbench.discretion import without_password
 from sslbench.errors import SetupError
-from sslbench.tracking.discretion import without_password
 from sslbench.tracking.store import SQLITE
 
 PATIENCE_SECONDS = 2.0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sslbench.champion import Champion
 from sslbench.config import fingerprint
+from sslbench.discretion import first_line, without_password
 from sslbench.errors import SetupError
 from sslbench.model_folder import refuse_foreign
 from sslbench.tracking.client import connect, tracking_failures
-from sslbench.tracking.discretion import first_line, without_password
 from sslbench.tracking.experiment import Experiment
 
 if TYPE_CHECKING:

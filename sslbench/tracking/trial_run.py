@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sslbench.discretion import without_home
 from sslbench.durable import beside, remove
 from sslbench.ledger import Attempt, Job, Ledger
 from sslbench.results import CurvePoint, TrialRecord
@@ -19,7 +20,6 @@ from sslbench.tracking.description import (
     run_params,
     shown_values,
 )
-from sslbench.tracking.discretion import without_home
 from sslbench.tracking.experiment import Experiment, Metric, Shown
 from sslbench.tracking.figures import write_figures
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from sslbench.discretion import without_password
 from sslbench.errors import SetupError
 from sslbench.tracking.client import quiet_mlflow
-from sslbench.tracking.discretion import without_password
 from sslbench.tracking.facts import ProjectionFacts
 
 _HOST = "127.0.0.1"

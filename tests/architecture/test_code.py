@@ -31,6 +31,8 @@ UNSAFE = {
     "shelve.open",
     "pandas.read_pickle",
     "pd.read_pickle",
+    "builtins.eval",
+    "builtins.exec",
     "yaml.load",
     "yaml.load_all",
     "yaml.full_load",
@@ -67,8 +69,26 @@ def keywords(call: ast.Call) -> dict[str, object]:
 
 def unsafe_calls(source: str) -> list[tuple[str, int]]:
     """Every call that could run what a file or a person put in, with its line."""
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    return [(name_of(c.func), c.lineno) for c in calls if is_unsafe(name_of(c.func), keywords(c))]
+    tree = ast.parse(source)
+    whole = imported_names(tree)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = [(in_full(name_of(c.func), whole), c) for c in calls]
+    return [(name, c.lineno) for name, c in named if is_unsafe(name, keywords(c))]
+
+
+def imported_names(tree: ast.AST) -> dict[str, str]:
+    """What each imported name stands for, by the name that the file gives it."""
+    nodes = list(ast.walk(tree))
+    modules = [a for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    members = [(n, a) for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names]
+    return {a.asname: a.name for a in modules if a.asname} | {
+        a.asname or a.name: f"{n.module}.{a.name}" for n, a in members if not n.level
+    }
+
+
+def in_full(name: str, whole: dict[str, str]) -> str:
+    first, _, rest = name.partition(".")
+    return ".".join(filter(None, [whole.get(first, first), rest]))
 
 
 def is_unsafe(name: str, given: dict[str, object]) -> bool:
@@ -112,6 +132,11 @@ def test_every_allowed_call_is_still_made():
         "subprocess.run('ls', shell=True)",
         "np.load(path, allow_pickle=True)",
         "joblib.load(path)",
+        "from pickle import load\nload(file)",
+        "from pickle import loads as read\nread(data)",
+        "import pickle as p\np.Unpickler(file)",
+        "from torch import load\nload(path)",
+        "from os import system\nsystem('ls')",
     ],
 )
 def test_the_check_sees_unsafe_calls(source):

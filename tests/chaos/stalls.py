@@ -24,9 +24,14 @@ def heartbeat_variables(file: Path) -> dict[str, str]:
 
 
 def of_interpreter(file: Path) -> Iterator[Stall]:
-    """Yield when no thread of the driver ran: something held the interpreter, or the machine was busy with others."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    for line in lines:
+    """Yield when no thread of the driver ran: something held the interpreter, or the machine was busy with others.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no heartbeat ran in the driver.
+    """
+    for line in file.read_text(encoding="utf-8").splitlines():
         until, seconds = line.split()
         yield Stall(float(until), float(seconds))
 

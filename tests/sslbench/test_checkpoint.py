@@ -63,6 +63,28 @@ def saved(folder: Path, *, encoder: str = "mlp") -> Path:
     return folder
 
 
+def test_a_model_that_is_given_away_does_not_tell_where_its_makers_files_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    folder = tmp_path / "model"
+    save_checkpoint(
+        folder,
+        encoder=network(trial()),
+        classifier=None,
+        config=trial(),
+        genes=GENES,
+        label_names=LABELS,
+        scores=SCORES,
+        provenance={"programmes": "/home/ann/mine.gmt"},
+        data=DATA,
+    )
+    texts = [file.read_bytes() for file in folder.iterdir()]
+    assert any(b"~/mine.gmt" in text for text in texts)
+    assert not any(b"/home/ann" in text for text in texts)
+    load_encoder(folder)
+
+
 def cells(n_cells: int = 20, genes: tuple[str, ...] = GENES) -> anndata.AnnData:
     counts = np.random.default_rng(0).poisson(1.5, size=(n_cells, len(genes)))
     return anndata.AnnData(

@@ -10,10 +10,11 @@ from typing import cast
 import pytest
 
 from sslbench.config import TrialConfig
+from sslbench.discretion import first_line, without_home, without_password
 from sslbench.errors import SetupError
+from sslbench.leaderboard.effort import failure_groups
 from sslbench.results import Failure, TrialRecord
 from sslbench.tracking.description import ended_tags, run_params
-from sslbench.tracking.discretion import first_line, without_home, without_password
 from sslbench.tracking.live import LiveMirror, sync
 from sslbench.tracking.reachable import reached
 from sslbench.tracking.registry import pull_from_registry
@@ -127,6 +128,14 @@ def test_where_a_persons_files_lie_is_not_told(
     assert without_home(text) == shown
     monkeypatch.setenv("HOME", "/")
     assert without_home(text) == text
+
+
+def test_a_report_lists_a_failure_without_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    failure = Failure(kind="error", message="OSError: /home/ann/x\nmore", traceback="/home/ann/y")
+    record = SimpleNamespace(failure=failure, arm="mae", stage="search")
+    (group,) = failure_groups([cast(TrialRecord, record)])
+    assert group.message == "OSError: ~/x"
 
 
 def test_mlflow_is_told_of_a_failure_and_of_options_without_the_home(

@@ -22,7 +22,7 @@ def without_password(text: str) -> str:
 
 
 def without_home(text: str) -> str:
-    """Return a text with the person's home folder as `~`: MLflow is read by others, and a traceback is full of paths."""
+    """Return a text with the person's home folder as `~`: MLflow, reports and models are read by others."""
     try:
         home = str(Path.home())
     except RuntimeError:  # this user has none
