@@ -14,6 +14,7 @@ from sslbench.ledger import CURVE, RESULT, Job, Ledger
 from sslbench.search.agenda import Agenda
 from tests.sslbench.crash_points import How, broken, crashed, dead, each_call, full, powerless
 from tests.sslbench.search.test_agenda import agenda, drive
+from tests.sslbench.syncs import noted
 from tests.sslbench.test_ledger import finished, job, point
 
 FEWEST_CALLS = 30  # a trial makes; fewer were counted only if some are not seen
@@ -145,24 +146,17 @@ def test_what_a_record_vouches_for_was_on_the_disk_before_it(tmp_path: Path) -> 
     assert json.loads((attempt.folder / RESULT).read_text())["uid"] == job().uid
 
 
-def test_the_names_of_what_a_record_vouches_for_were_on_the_disk_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_names_of_what_a_record_vouches_for_were_on_the_disk_before_it_and_its_own_is(
+    tmp_path: Path,
 ) -> None:
     """A file that is synced can still be lost by its name: that belongs to its folder."""
-    folders: list[int] = []
-    real = os.fsync
-
-    def noted(descriptor: int) -> None:
-        real(descriptor)
-        folders.append(os.fstat(descriptor).st_ino)
-
-    monkeypatch.setattr(os, "fsync", noted)
     ledger = Ledger(tmp_path)
     ledger.plan(job())
     attempt = ledger.new_attempt(job().uid)
     (attempt.folder / "checkpoint").mkdir()
     (attempt.folder / "checkpoint" / "weights").write_bytes(b"w")
-    attempt.finish(job().ended(attempt, "finished", provenance={}, started_unix_ms=0))
-    record = (attempt.folder / RESULT).stat().st_ino
-    inside = (attempt.folder / "checkpoint").stat().st_ino
-    assert inside in folders[: folders.index(record)]
+    record = job().ended(attempt, "finished", provenance={}, started_unix_ms=0)
+    events = noted(lambda: attempt.finish(record))
+    written = events.index(str(attempt.folder / RESULT))
+    assert (attempt.folder / "checkpoint").stat().st_ino in events[:written]
+    assert attempt.folder.stat().st_ino in events[written:]

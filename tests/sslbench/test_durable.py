@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sslbench.durable import beside, is_running, sealed, unsealed, write_atomically
+from sslbench.durable import beside, is_running, replaced, sealed, unsealed, write_atomically
+from tests.sslbench.syncs import noted
 
 HOST = socket.gethostname()
 TEXT = json.dumps({"a": 1, "b": {"sha256": "not the seal"}}, indent=1)
@@ -41,6 +42,31 @@ def test_what_dead_writers_of_a_file_left_goes_with_the_next_write(tmp_path: Pat
     write_atomically(tmp_path / "x.json", "whole")
     assert sorted(f.name for f in tmp_path.iterdir()) == sorted([*kept, "x.json"])
     assert (tmp_path / "x.json").read_text() == "whole"
+
+
+def test_the_new_name_of_a_file_is_on_the_disk_when_it_is_written(tmp_path: Path) -> None:
+    """A rename that power takes back would take a record along of which others have been told."""
+    file = tmp_path / "x.json"
+    events = noted(lambda: write_atomically(file, "whole"))
+    renamed = events.index(str(file))
+    assert file.stat().st_ino in events[:renamed]  # first the content
+    assert tmp_path.stat().st_ino in events[renamed:]
+
+
+def test_so_is_that_of_a_folder_and_of_all_that_is_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+
+    def work() -> None:
+        with replaced(folder) as new:
+            (new / "inside").mkdir(parents=True)
+            (new / "inside" / "weights").write_bytes(b"w")
+
+    events = noted(work)
+    renamed = events.index(str(folder))
+    inside = {path.stat().st_ino for path in (folder, *folder.rglob("*"))}
+    assert len(inside) == 3
+    assert inside <= set(events[:renamed])
+    assert tmp_path.stat().st_ino in events[renamed:]
 
 
 def test_the_hidden_name_is_that_of_this_process(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from sslbench.search.run import (
 )
 from sslbench.search.spec import SweepSpec
 from tests.factories import synthetic_store
+from tests.sslbench.syncs import noted
 
 PLAIN = {
     "question": "Which?",
@@ -110,18 +111,10 @@ def test_a_question_has_its_own_folder_that_its_budget_does_not_change(tmp_path)
     assert open_execution_folder(tmp_path, "s", spec(seed=1), "data") != folder
 
 
-def test_the_name_of_a_new_sweep_is_on_the_disk_before_its_trials_are(tmp_path, monkeypatch):
+def test_the_name_of_a_new_sweep_is_on_the_disk_before_its_trials_are(tmp_path):
     """A folder that is not synced takes all that is below it along when power is cut."""
-    synced = []
-    real = os.fsync
-
-    def noted(descriptor):
-        real(descriptor)
-        synced.append(os.fstat(descriptor).st_ino)
-
-    monkeypatch.setattr(os, "fsync", noted)
-    open_execution_folder(tmp_path, "s", spec(), "data")
-    assert tmp_path.stat().st_ino in synced
+    events = noted(lambda: open_execution_folder(tmp_path, "s", spec(), "data"))
+    assert tmp_path.stat().st_ino in events
 
 
 def hold(folder, ready, stay):
