@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sslbench.durable import sha256
+from sslbench.ledger import Ledger
+from sslbench.search.agenda import MAX_ATTEMPTS
 from tests.chaos.harness import N_TRIALS, SWEEP, Ended, Place, ended
 from tests.chaos.processes import all_listening, of_driver, wait_until
 
@@ -62,6 +64,14 @@ def check_whole(home: Path, *, database: Path | None = None, n_trials: int = N_T
     with closing(sqlite3.connect(database)) as opened:
         uids_shown = [uid for uid, _ in _trial_runs(opened, home)]
     assert Counter(uids_shown) == dict.fromkeys(uids, 1), "MLflow runs per trial"
+
+
+def check_failed_by_deaths(home: Path, *, n_deaths: int) -> None:
+    """Whatever failed is a trial whose worker died as often as the sweep bears, and so many workers were killed."""
+    (folder,) = home.glob("ledger/*")
+    failures = [r.failure for r in Ledger(folder).records().values() if r.failure is not None]
+    assert {failure.kind for failure in failures} == {"killed"}
+    assert len(failures) * MAX_ATTEMPTS <= n_deaths
 
 
 def running(database: Path) -> list[str]:

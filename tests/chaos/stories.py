@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.chaos.checker import check_everything
+from tests.chaos.checker import check_everything, check_failed_by_deaths
 from tests.chaos.faults import (
     Blow,
     Fault,
@@ -84,13 +84,16 @@ def tell(folder: Path, story: Plot, *, on_blow: Callable[[Blow], None]) -> None:
     """Run a sweep through all that happens to it, and assert afterwards that nothing is lost, repeated or left."""
     random = Random(f"moments of {story.seed}")
     with place(folder) as here, story.setting.around(here):
-        snapshots = [ended(here.home)]
+        snapshots, n_deaths = [ended(here.home)], 0
         for blow in _blows(here, story.faults, random):
             snapshots.append(blow.ended)
+            n_deaths += blow.hit and blow.fault.moment in (worker, node)
             on_blow(blow)
         last = here.drivers[-1] if not here.drivers[-1].is_over() else here.start()
         code = last.wait()
-        assert code in (0, 6), f"the sweep ended with {code}: {last.output()}"
+        assert code in (0, 5, 6), f"the sweep ended with {code}: {last.output()}"
+        if code == 5:
+            check_failed_by_deaths(here.home, n_deaths=n_deaths)
         snapshots.append(ended(here.home))
         check_everything(here, snapshots, is_synced=code == 0)
 

@@ -14,11 +14,9 @@ FIRST_SEED = int(os.environ.get("SEED", "1"))
 
 
 @pytest.mark.slow
-def test_what_failed_once_holds(tmp_path: Path) -> None:
-    if not (seeds := kept_seeds()):
-        pytest.skip("no seed of `make chaos` that failed is kept")
-    for seed in seeds:
-        tell_again(tmp_path / str(seed), seed)
+@pytest.mark.parametrize("seed", kept_seeds())
+def test_what_failed_once_holds(tmp_path: Path, seed: int) -> None:
+    tell_again(tmp_path, seed)
 
 
 @pytest.mark.nightly
