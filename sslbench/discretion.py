@@ -28,7 +28,11 @@ def without_home(text: str) -> str:
     except RuntimeError:  # this user has none
         return text
     # whole names of folders only; a home of `/` would take every path apart
-    return re.sub(rf"{re.escape(home)}(?=[/\s'\":,)]|$)", "~", text) if len(home) > 1 else text
+    return (
+        re.sub(rf"(?<![\w.-]){re.escape(home)}(?=[/\s'\":,)]|$)", "~", text)
+        if len(home) > 1
+        else text
+    )
 
 
 def first_line(error: Exception) -> str:

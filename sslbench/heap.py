@@ -17,11 +17,11 @@ KEEP_FREED_MEMORY: Mapping[str, str] = {
 
 
 def give_back_freed_memory() -> None:
-    """Free what only points at itself, and let the system have what a long-lived process has freed, where that is glibc's.
+    """Free what only points at itself, and let the system have what a long-lived process has freed.
 
     A driver works for every trial with arrays that grow with the number of trials; what lies between two that live is
-    kept by the allocator, 0.1 GB over a thousand trials. Python looks for cycles less the more a process holds: here
-    they were half of what a trial left. Takes 0.2 s of a driver.
+    kept by the allocator, 0.1 GB over a thousand trials. Python looks for cycles the less the more a process holds.
+    Where the C library is not glibc, nothing goes back to the system.
     """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

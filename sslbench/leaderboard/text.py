@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from sslbench.discretion import without_home
 from sslbench.leaderboard.board import (
     ExternalRow,
     JudgedClaim,
@@ -66,7 +67,7 @@ def render_markdown(board: Leaderboard, facts: SweepFacts) -> str:
     if board.label_curve is not None:
         lines += _label_lines(board.label_curve)
     lines += [*bullets("Notes", board.notes), *bullets("Holes", board.holes)]
-    stale = [stale_line(row, digits=3) for row in board.stale]
+    stale = [without_home(stale_line(row, digits=3)) for row in board.stale]
     lines += bullets("Stale rows: not ranked, not compared", stale)
     failures = [f"{g.n_trials} × {g.arm} ({g.stage}) {g.kind}: {g.message}" for g in board.failures]
     return "\n".join([*lines, *bullets("Failed trials", failures)]).rstrip() + "\n"

@@ -70,7 +70,7 @@ def check_failed_by_deaths(home: Path, *, n_deaths: int) -> None:
     """Whatever failed is a trial whose worker died as often as the sweep bears, and so many workers were killed."""
     (folder,) = home.glob("ledger/*")
     failures = [r.failure for r in Ledger(folder).records().values() if r.failure is not None]
-    assert {failure.kind for failure in failures} == {"killed"}
+    assert {failure.kind for failure in failures} <= {"killed"}
     assert len(failures) * MAX_ATTEMPTS <= n_deaths
 
 

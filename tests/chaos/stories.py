@@ -92,8 +92,7 @@ def tell(folder: Path, story: Plot, *, on_blow: Callable[[Blow], None]) -> None:
         last = here.drivers[-1] if not here.drivers[-1].is_over() else here.start()
         code = last.wait()
         assert code in (0, 5, 6), f"the sweep ended with {code}: {last.output()}"
-        if code == 5:
-            check_failed_by_deaths(here.home, n_deaths=n_deaths)
+        check_failed_by_deaths(here.home, n_deaths=n_deaths)
         snapshots.append(ended(here.home))
         check_everything(here, snapshots, is_synced=code == 0)
 

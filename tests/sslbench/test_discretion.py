@@ -12,7 +12,10 @@ import pytest
 from sslbench.config import TrialConfig
 from sslbench.discretion import first_line, without_home, without_password
 from sslbench.errors import SetupError
+from sslbench.leaderboard.board import StaleRow
 from sslbench.leaderboard.effort import failure_groups
+from sslbench.leaderboard.report.material import Material
+from sslbench.leaderboard.report.versions import stale_section
 from sslbench.results import Failure, TrialRecord
 from sslbench.tracking.description import ended_tags, run_params
 from sslbench.tracking.live import LiveMirror, sync
@@ -118,6 +121,8 @@ def test_what_a_database_says_is_not_hidden_by_when_it_said_it() -> None:
         ('File "/home/ann/sslbench/trial.py", line 3', 'File "~/sslbench/trial.py", line 3'),
         ("/home/ann", "~"),
         ("/home/anna/x", "/home/anna/x"),
+        ("/backup/home/ann/x", "/backup/home/ann/x"),
+        ("file:///home/ann/x", "file://~/x"),
         ("no such file: /home/ann/a.gmt", "no such file: ~/a.gmt"),
     ],
 )
@@ -136,6 +141,28 @@ def test_a_report_lists_a_failure_without_the_home(monkeypatch: pytest.MonkeyPat
     record = SimpleNamespace(failure=failure, arm="mae", stage="search")
     (group,) = failure_groups([cast(TrialRecord, record)])
     assert group.message == "OSError: ~/x"
+
+
+def test_a_report_says_how_a_stale_row_is_renewed_without_the_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    row = StaleRow(
+        arm="mae",
+        method="mae/mlp",
+        protocol="knn",
+        test=0.5,
+        n_seeds=3,
+        reason="other cells",
+        refresh="sslbench sweep smoke --home /home/ann/runs --fresh",
+        made_with={},
+        recipe="r",
+        uids=("u",),
+    )
+    material = SimpleNamespace(board=SimpleNamespace(stale=[row]))
+    shown = stale_section(cast(Material, material))
+    assert "--home ~/runs --fresh" in shown
+    assert "ann" not in shown
 
 
 def test_mlflow_is_told_of_a_failure_and_of_options_without_the_home(

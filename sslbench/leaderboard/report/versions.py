@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 
+from sslbench.discretion import without_home
 from sslbench.leaderboard.freshness import stale_line
 from sslbench.leaderboard.report.material import Material
 
@@ -21,7 +22,7 @@ def stale_section(material: Material) -> str:
     """Return the stale rows with reason and remedy, or nothing where there is none."""
     if not material.board.stale:
         return ""
-    lines = (stale_line(row, digits=3) for row in material.board.stale)
+    lines = (without_home(stale_line(row, digits=3)) for row in material.board.stale)
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return (
         '<section><h2>Stale rows</h2><p class="read"><b>How to read:</b> these trials ran on another version of the '

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def job() -> Job:
         "encoder": {"name": "mlp", "width": 16, "embedding_dim": 8, "dropout": 0.2},
         "evaluation": [{"name": "knn"}],
         "training": {
-            "max_updates": 600,
+            "max_updates": 2_000,  # some seconds, in which it is hit
             "evaluate_every": 15,
             "minibatch_size": 16,
             "patience": 1_000,
@@ -70,7 +69,10 @@ class Worker:
         self.ledger, self.uid = ledger, the_job.uid
         ledger.plan(the_job)
         self._begin = functools.partial(
-            PROCESSES.Process, target=work, args=(self.uid, str(ledger.folder), str(store))
+            PROCESSES.Process,
+            target=work,
+            args=(self.uid, str(ledger.folder), str(store)),
+            daemon=True,  # goes with the tests, however they end
         )
 
     def run(self) -> TrialRecord:
@@ -78,28 +80,31 @@ class Worker:
         process = self._begin()
         process.start()
         process.join(LONGEST_SECONDS)
-        record = self.ledger.record(self.uid)
         assert process.exitcode == 0
+        record = self.ledger.record(self.uid)
         assert record is not None
         return record
 
-    def kill(self, *, n_points: int) -> None:
-        """SIGKILL it once it has gone on from what was kept to so many reports."""
+    def kill(self, *, attempt: int) -> None:
+        """SIGKILL it in an attempt, once that has gone on from what was kept to more reports."""
         process = self._begin()
         process.start()
         wait_until(
-            lambda: self._n_points() >= n_points or not process.is_alive(),
+            lambda: self._gets_on(attempt) or not process.is_alive(),
             seconds=LONGEST_SECONDS,
-            what=f"{n_points} reports",
+            what="a trial gets on",
         )
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
-        assert self.ledger.record(self.uid) is None, "it ended before it was hit"
+        assert process.exitcode == -signal.SIGKILL, "it ended before it was hit"
 
-    def _n_points(self) -> int:
+    def _gets_on(self, number: int) -> bool:
         attempt = self.ledger.attempt(self.uid)
-        return 0 if attempt is None else len(attempt.curve())
+        return (
+            attempt is not None
+            and attempt.number == number
+            and len(attempt.curve()) >= number * POINTS_BEFORE
+        )
 
 
 @pytest.mark.slow
@@ -109,8 +114,8 @@ def test_killed_again_and_again_a_trial_ends_with_the_same_scores_and_weights(
     store, the_job = synthetic_store(tmp_path), job()
     expected = Worker(Ledger(tmp_path / "alone"), the_job, store).run()
     worker = Worker(Ledger(tmp_path / "killed"), the_job, store)
-    for n in range(1, N_KILLS + 1):
-        worker.kill(n_points=n * POINTS_BEFORE)
+    for attempt in range(1, N_KILLS + 1):
+        worker.kill(attempt=attempt)
     assert list(worker.ledger.trials.rglob(f"{RESUME}/*.safetensors"))
     record = worker.run()
     assert record.attempt == N_KILLS + 1

@@ -111,7 +111,7 @@ def test_a_question_has_its_own_folder_that_its_budget_does_not_change(tmp_path)
     assert open_execution_folder(tmp_path, "s", spec(seed=1), "data") != folder
 
 
-def test_the_name_of_a_new_sweep_is_on_the_disk_before_its_trials_are(tmp_path):
+def test_the_name_of_a_new_sweep_is_brought_to_the_disk(tmp_path):
     """A folder that is not synced takes all that is below it along when power is cut."""
     events = noted(lambda: open_execution_folder(tmp_path, "s", spec(), "data"))
     assert tmp_path.stat().st_ino in events
