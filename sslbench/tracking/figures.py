@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sslbench.model_folder import LABELS, read_labels
 from sslbench.results import TrialRecord
 
 if TYPE_CHECKING:
@@ -21,14 +20,19 @@ if TYPE_CHECKING:
 _PREFIX = "predicted/"
 
 
-def write_figures(record: TrialRecord, *, attempt: Path, to: Path) -> None:
-    """Write `learning_curve.png` and a `confusion_<protocol>.png` per protocol that has predictions."""
+def write_figures(
+    record: TrialRecord, *, attempt: Path, label_names: Sequence[str], to: Path
+) -> None:
+    """Write `learning_curve.png` and a `confusion_<protocol>.png` per protocol that has predictions.
+
+    `label_names` are in the order of their codes; a code beyond them is shown as a number.
+    """
     to.mkdir(parents=True, exist_ok=True)
     learning_curve(record, file=to / "learning_curve.png")
     if "predictions.parquet" not in record.files:
         return
     predictions = pd.read_parquet(attempt / "predictions.parquet")
-    types = _type_names(attempt / "checkpoint" / LABELS)
+    names = dict(enumerate(label_names))
     for column in sorted(c for c in predictions.columns if c.startswith(_PREFIX)):
         protocol = column.removeprefix(_PREFIX)
         counts, codes = confusion(
@@ -36,14 +40,10 @@ def write_figures(record: TrialRecord, *, attempt: Path, to: Path) -> None:
         )
         confusion_matrix(
             counts,
-            names=[types.get(int(code), str(code)) for code in codes],
+            names=[names.get(int(code), str(code)) for code in codes],
             title=f"{record.arm}, {protocol}: test cells, share of each true type",
             file=to / f"confusion_{protocol}.png",
         )
-
-
-def _type_names(file: Path) -> dict[int, str]:
-    return dict(enumerate(read_labels(file))) if file.is_file() else {}
 
 
 def learning_curve(record: TrialRecord, *, file: Path) -> None:

@@ -133,7 +133,13 @@ class Mirror:
                 job = self.ledger.job(uid)
             except KeyError:  # the disk has damaged its plan; the others are shown
                 continue
-            self._runs[uid] = TrialRun(self.ledger, uid, job, order=len(self._runs) + 1)
+            self._runs[uid] = TrialRun(
+                self.ledger,
+                uid,
+                job,
+                order=len(self._runs) + 1,
+                label_names=self.facts.label_names,
+            )
 
     def _end_parent(self, experiment: Experiment, ending: Ending | None) -> None:
         records = self.ledger.records()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ class TrialRun:
     uid: str
     job: Job
     order: int  # from 1
+    label_names: Sequence[str]  # in the order of their codes
 
     def __post_init__(self) -> None:
         self._sent: dict[int, int] = {}  # attempt → points
@@ -124,7 +125,7 @@ class TrialRun:
         if any(name.startswith("checkpoint/") for name in record.files):
             experiment.log_folder(shown, attempt.folder / "checkpoint", to="checkpoint")
         with _passing_folder(self.ledger) as folder:
-            write_figures(record, attempt=attempt.folder, to=folder)
+            write_figures(record, attempt=attempt.folder, label_names=self.label_names, to=folder)
             experiment.log_folder(shown, folder, to="figures")
 
 

@@ -31,6 +31,7 @@ def facts_of(home: Path, *, execution: str = "e1") -> ProjectionFacts:
         dataset="pbmc_cite",
         objective=OBJECTIVE,
         home=home,
+        label_names=("B", "NK", "T"),
     )
 
 

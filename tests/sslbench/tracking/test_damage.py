@@ -28,7 +28,7 @@ from sslbench.tracking import trial_run
 from sslbench.tracking.mirror import Mirror
 from tests.sslbench.tracking.fake_ledger import facts_of, ledger_at
 
-def write_figures(record, *, attempt, to):
+def write_figures(record, *, attempt, label_names, to):
     (to / "half.png").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 

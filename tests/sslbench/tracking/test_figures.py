@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib import image
 from matplotlib.backends.backend_agg import RendererAgg
 from sklearn.metrics import confusion_matrix as reference
 
+from sslbench.tracking import figures
 from sslbench.tracking.figures import confusion, confusion_matrix, learning_curve, write_figures
 from tests.sslbench.tracking.fake_ledger import begin, end, job_of, ledger_at
 
@@ -32,12 +35,28 @@ def test_a_confirm_trial_gets_one_picture_per_protocol_and_one_of_its_curve(tmp_
     ledger, job = ledger_at(tmp_path), job_of(stage="confirm", seed=101)
     attempt = begin(ledger, job)
     record = end(job, attempt)
-    write_figures(record, attempt=attempt.folder, to=tmp_path / "figures")
+    write_figures(
+        record, attempt=attempt.folder, label_names=("B", "NK", "T"), to=tmp_path / "figures"
+    )
     names = {f.name for f in (tmp_path / "figures").iterdir()}
     assert names == {"learning_curve.png", "confusion_knn.png"}
     for name in names:
         picture = image.imread(tmp_path / "figures" / name)
         assert picture.std() > 0.05, f"{name} is blank"
+
+
+def test_a_confusion_names_the_cell_types_and_shows_what_has_no_name_as_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an arm that leaves no model folder, where the names stand too."""
+    job = job_of(stage="confirm", seed=101)
+    attempt = begin(ledger_at(tmp_path), job)
+    record = end(job, attempt)
+    shutil.rmtree(attempt.folder / "checkpoint")
+    drawn: list[list[str]] = []
+    monkeypatch.setattr(figures, "confusion_matrix", lambda _, *, names, **__: drawn.append(names))
+    write_figures(record, attempt=attempt.folder, label_names=("B", "NK"), to=tmp_path / "f")
+    assert drawn == [["B", "NK", "2"]]
 
 
 def test_a_name_with_dollar_signs_is_no_mathematics(tmp_path: Path) -> None:
