@@ -27,12 +27,10 @@ def without_home(text: str) -> str:
         home = str(Path.home())
     except RuntimeError:  # this user has none
         return text
-    # whole names of folders only; a home of `/` would take every path apart
-    return (
-        re.sub(rf"(?<![\w.-]){re.escape(home)}(?=[/\s'\":,)]|$)", "~", text)
-        if len(home) > 1
-        else text
-    )
+    if home == "/":  # it would take every path apart
+        return text
+    # whole names of folders only
+    return re.sub(rf"(?<![\w.-]){re.escape(home)}(?=[/\s'\":,)]|$)", "~", text)
 
 
 def first_line(error: Exception) -> str:

@@ -38,7 +38,7 @@ def projection_facts(question: Question, home: Home) -> ProjectionFacts:
         dataset=str(question.data["dataset"]),
         objective=spec.objective.metric,
         home=home.folder,
-        label_names=tuple(question.data.get("label_names", ())),
+        label_names=tuple(question.data["label_names"]),
         task=_judged_on(spec.objective.metric),
     )
 

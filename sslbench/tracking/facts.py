@@ -17,7 +17,7 @@ class ProjectionFacts:
     dataset: str
     objective: str  # validation score that was maximised, e.g. val/knn/macro_f1
     home: Path  # the folder of answers: mlflow.db, artifacts/
-    label_names: tuple[str, ...] = ()  # in the order of their codes
+    label_names: tuple[str, ...]  # in the order of their codes; () where there are none
     task: str = "cell_type"  # what the embedding is judged on; part of the registered model's name
 
 

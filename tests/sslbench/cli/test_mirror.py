@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sslbench.cli import mirror
+from sslbench.cli.places import Home
 from sslbench.cli.question import write_question
 from sslbench.errors import SetupError
 from sslbench.ledger import Ledger
@@ -44,3 +45,10 @@ def test_a_sweep_that_runs_keeps_no_other_from_mlflow(tmp_path: Path, sent: list
 def test_the_exit_code_is_0_if_all_were_sent(tmp_path: Path, sent: list[str]) -> None:
     assert typed("sync", "--home", str(tmp_path)).code == 0
     assert sent == ["second", "first"]
+
+
+def test_mlflow_is_told_the_names_of_the_cell_types(tmp_path: Path) -> None:
+    question = question_on("f" * 16, spec=SweepSpec.model_validate(TOY))
+    facts = mirror.projection_facts(question, Home(tmp_path))
+    assert facts.label_names == ("B", "T")
+    assert facts.dataset == "pbmc_cite"

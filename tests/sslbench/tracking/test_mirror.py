@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from sslbench.ledger import Ledger
 from sslbench.results import Failure
+from sslbench.tracking import trial_run
 from sslbench.tracking.facts import Ending
 from sslbench.tracking.mirror import Mirror
 from sslbench.tracking.store import ensure_store, store_uri
@@ -321,6 +323,18 @@ def test_a_confirm_run_holds_its_checkpoint_and_figures(
         "figures/learning_curve.png",
     ]
     assert Path(run.info.artifact_uri).is_relative_to(home / "artifacts")
+
+
+def test_the_figures_of_a_confirm_run_are_drawn_with_the_names_of_the_sweeps_cell_types(
+    home: Path, uri: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(
+        trial_run, "write_figures", lambda *_, label_names, **__: told.append(label_names)
+    )
+    whole_sweep(ledger)
+    Mirror(ledger, uri, facts_of(home)).step()
+    assert set(told) == {("B", "NK", "T")}
 
 
 def test_the_parent_run_shows_the_report_and_the_verdict(
